@@ -1,0 +1,90 @@
+// The life of a context: record and first frame, entry, end, and the traps of wrong calls.
+
+#define _GNU_SOURCE
+
+#include "internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+_Static_assert(offsetof(cctx, link) == 16, "where a Swift job keeps its link word");
+_Static_assert(offsetof(cctx, entry) == 64, "what a switch touches fits one cache line");
+_Static_assert(sizeof(cctx) % 16 == 0, "records that begin with a cctx need no padding after it");
+
+// The frame that cctx_switch pops, as if the context had been suspended at the trampoline. The
+// register that the trampoline takes the context from is the one it reads.
+#if defined(__x86_64__)
+enum { first_frame_words = 7, context_word = 3, return_word = 6 };
+#elif defined(__aarch64__)
+enum { first_frame_words = 20, context_word = 2, return_word = 1 };
+#else
+#error "no context switch for this architecture"
+#endif
+
+extern HIDDEN char cctx_trampoline[];
+
+static uintptr_t *first_frame(cctx *context) { return (uintptr_t *)context - first_frame_words; }
+
+int cctx_create(cctx_stack_pool *pool, size_t record_size, cctx_entry entry, void *argument,
+                cctx **context) {
+    size_t size = cctx_stack_size(pool);
+    if (record_size < sizeof(cctx) || record_size > size / 4) return -EINVAL;
+    char *limit;
+    int error = cctx_stack_take(pool, &limit);
+    if (error) return error;
+
+    // Aligned to a cache line, which is more than both ABIs ask of the stack pointer above the
+    // first frame, where the trampoline starts.
+    size_t offset = size - cctx_stack_colour(pool, limit) - record_size;
+    cctx *record = (cctx *)(void *)(limit + (offset & ~(size_t)63));
+    memset(record, 0, record_size);
+    record->entry = entry;
+    record->argument = argument;
+    record->stack_limit = limit;
+    record->stack_size = size;
+
+    uintptr_t *frame = first_frame(record);
+    memset(frame, 0, first_frame_words * sizeof *frame);
+    frame[context_word] = (uintptr_t)record;
+    frame[return_word] = (uintptr_t)cctx_trampoline;
+    record->sp = frame;
+
+    cctx_announce_create(record);
+    *context = record;
+    return 0;
+}
+
+// async-signal-safe, because nothing is known about the state of the program.
+__attribute__((noreturn, cold)) static void trap(const char *message) {
+    ssize_t ignored = write(STDERR_FILENO, message, strlen(message));
+    (void)ignored;
+    __builtin_trap();
+}
+
+void cctx_destroy(cctx_stack_pool *pool, cctx *context) {
+    bool started = context->busy || context->sp != first_frame(context);
+    if (started && !context->finished) {
+        trap("ringlet: cctx_destroy was called for a context that has not finished; "
+             "resume it until it ends\n");
+    }
+    cctx_announce_destroy(context);
+    cctx_stack_give(pool, context->stack_limit);
+}
+
+void cctx_begin(cctx *context) {
+    cctx_announce_begin(context);
+    context->entry(context->argument);
+    context->finished = true;
+    cctx_leave(context);
+    __builtin_unreachable();
+}
+
+void cctx_trap_not_resumable(const cctx *context) {
+    if (context->finished) trap("ringlet: a context was resumed that has finished\n");
+    trap("ringlet: a context was resumed that is running already\n");
+}
+
+void cctx_trap_no_context(void) {
+    trap("ringlet: cctx_suspend was called outside any context\n");
+}

@@ -1,0 +1,182 @@
+// The host of a fiber as one async function in C.
+//
+// Why C: the task's allocator is strictly last-in first-out, and `withValue` allocates on it. With a
+// Swift body, the fiber would run while the body itself is suspended in a continuation, whose context
+// debug builds also put on that allocator; the two would be freed in the wrong order. Here
+// the body has no allocation that overlaps the fiber's.
+//
+// What is known about the runtime (Swift 6.0 to 6.3, Linux; concurrency layout version 1): the
+// offsets of two fields of AsyncTask, the async calling convention with its {parent, resume} context
+// header, and the shape of an async function pointer. `cctx_host_layout_is_known` checks what
+// can be checked without running; FiberHost.swift then runs a probe.
+
+#define _GNU_SOURCE
+
+#include "cctx_host.h"
+
+#include <link.h>
+#include <stddef.h>
+
+#define SWIFT_CALL __attribute__((swiftcall))
+#define ASYNC_CALL __attribute__((swiftasynccall))
+#define ASYNC_CONTEXT __attribute__((swift_async_context))
+#define TAIL __attribute__((musttail)) return
+
+typedef struct async_context async_context;
+typedef ASYNC_CALL void (*async_resume)(ASYNC_CONTEXT async_context *context);
+
+struct async_context {
+    async_context *parent;
+    async_resume resume;
+    cctx_fiber *fiber;
+    void *padding;
+};
+
+// The head of swift::AsyncTask (swift/ABI/Task.h).
+typedef struct async_task {
+    void *metadata;
+    uintptr_t reference_counts;
+    void *scheduler_private[2];
+    uint32_t flags;
+    uint32_t identifier;
+    void *reserved[2];
+    async_resume resume;
+    async_context *resume_context;
+} async_task;
+
+_Static_assert(offsetof(async_task, resume) == 0x38, "the runtime's layout");
+_Static_assert(offsetof(async_task, resume_context) == 0x40, "the runtime's layout");
+
+typedef struct async_function_pointer {
+    int32_t relative_entry;
+    uint32_t context_size;
+} async_function_pointer;
+
+// Weak, so that a program without the Swift runtime (the C tests of this target) links.
+extern SWIFT_CALL void *swift_task_getCurrent(void) __attribute__((weak));
+extern SWIFT_CALL void *swift_task_suspend(void) __attribute__((weak));
+extern SWIFT_CALL void *swift_task_alloc(size_t size) __attribute__((weak));
+extern SWIFT_CALL void swift_task_dealloc(void *memory) __attribute__((weak));
+extern SWIFT_CALL void swift_task_cancel(void *task) __attribute__((weak));
+extern SWIFT_CALL bool swift_task_isCancelled(void *task) __attribute__((weak));
+extern const uint32_t _swift_concurrency_debug_internal_layout_version __attribute__((weak));
+extern const size_t _swift_concurrency_debug_asyncTaskSize __attribute__((weak));
+
+// `cctx_pending` of FiberHost.swift: runs the closure that the fiber wants awaited.
+extern const async_function_pointer cctx_pendingTu __attribute__((weak));
+
+_Thread_local cctx_host_thread cctx_this_host_thread __attribute__((tls_model("initial-exec")));
+
+bool cctx_host_layout_is_known(void) {
+    enum { known_layout = 1, known_task_size = 208 };
+    return &_swift_concurrency_debug_internal_layout_version &&
+           &_swift_concurrency_debug_asyncTaskSize && &cctx_pendingTu &&
+           _swift_concurrency_debug_internal_layout_version == known_layout &&
+           _swift_concurrency_debug_asyncTaskSize == known_task_size;
+}
+
+bool cctx_host_has_slot(void) { return cctx_this_host_thread.task_slot != NULL; }
+
+void *cctx_host_current_task(void) { return swift_task_getCurrent(); }
+
+void cctx_host_cancel(void *task) { swift_task_cancel(task); }
+
+bool cctx_host_is_cancelled(void *task) { return swift_task_isCancelled(task); }
+
+void cctx_host_returned(void) { __asm__ volatile("" ::: "memory"); }
+
+static ASYNC_CALL void host_check(ASYNC_CONTEXT async_context *context);
+
+static ASYNC_CALL void host_run(ASYNC_CONTEXT async_context *context) {
+    cctx_fiber_run(context->fiber);
+    TAIL host_check(context);
+}
+
+// The awaited closure has returned: free its frame and go on in the fiber.
+static ASYNC_CALL void after_await(ASYNC_CONTEXT async_context *callee) {
+    async_context *context = callee->parent;
+    swift_task_dealloc(callee);
+    TAIL host_run(context);
+}
+
+// The stack has stopped: it ended, wants an await, or is parked.
+static ASYNC_CALL void host_check(ASYNC_CONTEXT async_context *context) {
+    cctx_fiber *fiber = context->fiber;
+    if (fiber->context.finished) TAIL context->resume(context);
+    if (fiber->wants_await) {
+        fiber->wants_await = false;
+        async_context *callee = swift_task_alloc(cctx_pendingTu.context_size);
+        callee->parent = context;
+        callee->resume = after_await;
+        async_resume entry =
+            (async_resume)((char *)&cctx_pendingTu + cctx_pendingTu.relative_entry);
+        cctx_this_host_thread.pending = fiber;
+        TAIL entry(callee);
+    }
+    async_task *task = fiber->task;
+    task->resume_context = context;
+    if (fiber->rung == cctx_rung_slot) {
+        // No continuation, no dependency record: the task just stops being current. The runtime still
+        // takes it for running, which is what lets the slot rung resume it without telling anyone.
+        task->resume = host_check;
+        *cctx_this_host_thread.task_slot = NULL;
+    } else {
+        task->resume = host_run;
+        swift_task_suspend();
+    }
+}
+
+// The body of the host task, called from Swift as an async function.
+__attribute__((visibility("hidden"))) ASYNC_CALL void cctx_host(ASYNC_CONTEXT async_context *context,
+                                                                cctx_fiber *fiber) {
+    context->fiber = fiber;
+    fiber->task = swift_task_getCurrent();
+    // Not a guaranteed tail call (the signatures differ), and once per fiber it need not be one.
+    host_run(context);
+}
+
+// The async function pointer that Swift calls `cctx_host` through: where it is, and how large a
+// context its caller must allocate.
+__asm__(".pushsection .rodata.cctx_hostTu,\"a\",@progbits\n"
+        ".globl cctx_hostTu\n"
+        ".hidden cctx_hostTu\n"
+        ".p2align 3\n"
+        "cctx_hostTu:\n"
+        "    .long cctx_host - cctx_hostTu\n"
+        "    .long 32\n"
+        ".popsection\n");
+
+_Static_assert(sizeof(async_context) == 32, "the size in cctx_hostTu");
+
+// The current task is a thread-local of the runtime with no exported setter. Its address is found by
+// its value and proved by writing: only the right word changes what swift_task_getCurrent returns.
+static int scan_module(struct dl_phdr_info *module, size_t size, void *current) {
+    (void)size;
+    if (!module->dlpi_tls_data) return 0;
+    size_t words = 0;
+    for (int i = 0; i < module->dlpi_phnum; i++) {
+        if (module->dlpi_phdr[i].p_type == PT_TLS) {
+            words = module->dlpi_phdr[i].p_memsz / sizeof(void *);
+        }
+    }
+    void **block = module->dlpi_tls_data;
+    for (size_t i = 0; i < words; i++) {
+        if (block[i] != current) continue;
+        static char dummy;
+        block[i] = &dummy;
+        bool proved = swift_task_getCurrent() == &dummy;
+        block[i] = current;
+        if (proved) {
+            cctx_this_host_thread.task_slot = &block[i];
+            return 1;
+        }
+    }
+    return 0;
+}
+
+bool cctx_host_find_slot(void) {
+    if (cctx_host_has_slot()) return true;
+    void *current = swift_task_getCurrent();
+    if (!current) return false;
+    return dl_iterate_phdr(scan_module, current) == 1;
+}

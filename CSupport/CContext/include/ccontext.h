@@ -1,0 +1,248 @@
+// Stacks, the context switch, and what must travel with it.
+//
+// A context is a stack with a record at its top. `cctx_resume` runs it until it calls
+// `cctx_suspend` or its entry function returns; then `cctx_resume` returns. A context belongs to
+// the thread that created it: it never moves, because the compiler and the Swift runtime may keep
+// addresses of thread-local storage across a call (llvm.org issue 19551 and its relatives).
+//
+// Everything here is for the thread that owns the context, unless a comment says otherwise.
+
+#ifndef CCONTEXT_H
+#define CCONTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnullability-extension"
+#pragma clang assume_nonnull begin
+#else
+#define _Nullable
+#define _Nonnull
+#endif
+
+// Under these sanitizers a switch must be announced, so it is a function of the library there; in
+// any other build it is inlined into the caller, Swift included.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CCTX_ANNOUNCED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define CCTX_ANNOUNCED 1
+#endif
+#endif
+#ifndef CCTX_ANNOUNCED
+#define CCTX_ANNOUNCED 0
+#endif
+
+typedef void (*cctx_entry)(void *_Nullable argument);
+
+// The record of one context. It lies at the top of its own stack, aligned to a cache line, so that
+// waking a context touches the memory that its frames are about to touch anyway. What a switch
+// reads and writes is in the first 64 bytes.
+typedef struct cctx {
+    // Stack pointer of the side that does not run: the context's own while it is suspended, its
+    // resumer's while it runs. Written by the switch only.
+    void *_Nullable sp;
+    // The context that was current on this thread when this one was resumed; NULL at the base.
+    struct cctx *_Nullable resumer;
+    // For the owner's intrusive queues (offset 16, the same place as a Swift job's link word).
+    void *_Nullable link;
+    // The next three travel by exchange: the context's own while it is suspended, its resumer's
+    // while it runs.
+    //
+    // Swift's dynamic exclusivity, the accesses in flight on the stack
+    // (swift_task_enterThreadLocalContext, exitThreadLocalContext). Zero when there are none.
+    uintptr_t exclusivity[2];
+    // The C++ runtime's per-thread exception globals.
+    uintptr_t exception_globals[2];
+    int32_t saved_errno;
+    // Running or finished: not to be resumed. (One byte for both: reading two bytes at once, of
+    // which one was just written, defeats store forwarding.)
+    bool busy;
+    bool finished;
+    cctx_entry entry;
+    void *_Nullable argument;
+    // Lowest usable address and usable size of the stack, in bytes. The guard region lies below.
+    void *stack_limit;
+    size_t stack_size;
+    // What an overflow report calls this context; owned by the caller, may be NULL.
+    const char *_Nullable name;
+    // For a sanitizer; unused otherwise, but present so that the layout does not depend on it.
+    void *_Nullable sanitizer_fiber;
+    void *_Nullable sanitizer_resumer;
+    void *_Nullable sanitizer_fake_stack;
+    void *_Nullable sanitizer_resumer_fake_stack;
+    const void *_Nullable sanitizer_resumer_bottom;
+    size_t sanitizer_resumer_size;
+    uintptr_t valgrind_stack;
+} cctx;
+
+// ---------------------------------------------------------------------------------------------
+// Stacks
+
+typedef struct cctx_stack_pool cctx_stack_pool;
+
+typedef struct cctx_stack_pool_statistics {
+    uint64_t mapped;       // stacks that exist
+    uint64_t in_use;       // stacks that a context occupies
+    uint64_t peak_in_use;
+    uint64_t trimmed;      // stacks whose pages were returned to the kernel
+    bool guards_are_light; // MADV_GUARD_INSTALL (6.13); false: mprotect, which splits mappings
+} cctx_stack_pool_statistics;
+
+// Makes a pool of stacks of one size. `stack_size` is rounded up to whole pages and must be at
+// least 16 KiB. Allocates nothing but the pool itself. Returns 0 or a negative errno. The
+// environment variable RINGLET_STACK_GUARDS=mprotect asks for the guards of older kernels.
+int cctx_stack_pool_create(size_t stack_size, cctx_stack_pool *_Nullable *_Nonnull pool);
+
+// Unmaps all stacks. No context may still occupy one.
+void cctx_stack_pool_destroy(cctx_stack_pool *_Nullable pool);
+
+void cctx_stack_pool_get_statistics(const cctx_stack_pool *pool, cctx_stack_pool_statistics *out);
+
+// Takes a stack and puts a record of `record_size` bytes (at least sizeof(cctx), the cctx first,
+// zeroed) at its top. The context is not started. Returns 0 or a negative errno: -ENOMEM when the
+// kernel has no more memory or, with mprotect guards, no more mappings (vm.max_map_count).
+int cctx_create(cctx_stack_pool *pool, size_t record_size, cctx_entry entry,
+                void *_Nullable argument, cctx *_Nullable *_Nonnull context);
+
+// Gives the stack of a finished, or never started, context back to the pool. Last freed, first
+// reused; above the pool's high-water mark its pages go back to the kernel. Traps when the context
+// is suspended or running: what its frames own would be lost.
+void cctx_destroy(cctx_stack_pool *pool, cctx *context);
+
+// Bytes of the stack that were touched since its pages were last returned (mincore). For
+// diagnostics: linear in the number of pages.
+size_t cctx_stack_touched(const cctx *context);
+
+// ---------------------------------------------------------------------------------------------
+// Threads
+
+typedef struct cctx_thread {
+    // The context that runs on this thread; NULL at the base.
+    cctx *_Nullable current;
+    // For the scheduler: its per-thread object.
+    void *_Nullable worker;
+    // What follows is set by cctx_thread_prepare and NULL before.
+    //
+    // This thread's errno, and its C++ exception globals (without a C++ runtime: words that stay
+    // zero, so that the switch need not ask).
+    int *_Nullable errno_address;
+    uintptr_t *_Nullable exception_globals;
+    // The Swift runtime's functions, or functions that do nothing where it is not linked.
+    void (*_Nullable enter_exclusivity)(char *state);
+    void (*_Nullable exit_exclusivity)(char *state);
+    // The thread's alternate signal stack, if this library installed it.
+    void *_Nullable signal_stack;
+} cctx_thread;
+
+// initial-exec: one load relative to the thread pointer; the struct is small enough for the static
+// TLS surplus of a library that is loaded with dlopen. (`__thread`: C++ would wrap a thread_local
+// of another file in an initialisation call.)
+extern __thread cctx_thread cctx_this_thread __attribute__((tls_model("initial-exec")));
+
+static inline cctx_thread *cctx_current_thread(void) { return &cctx_this_thread; }
+
+// Prepares this thread for resuming contexts: caches the addresses above, installs an alternate
+// signal stack if the thread has none. Idempotent. Returns 0 or a negative errno.
+int cctx_thread_prepare(void);
+
+// Undoes what cctx_thread_prepare did. No context may be running on the thread.
+void cctx_thread_release(void);
+
+// Installs, once per process, the SIGSEGV/SIGBUS handler that reports a stack overflow by name and
+// then chains to the handler that was there (SA_ONSTACK | SA_NODEFER: without NODEFER the Swift
+// backtracer hangs). Any thread. Returns 0 or a negative errno.
+int cctx_install_overflow_report(void);
+
+// ---------------------------------------------------------------------------------------------
+// The switch
+
+// Saves the callee-saved registers on the current stack, stores the stack pointer in *save, loads
+// `to`, restores, and jumps. `to` is read before *save is written. Implemented in assembly.
+void cctx_switch(void *_Nullable *_Nonnull save, void *_Nullable to);
+
+// Always inlined: a function that contains a switch returns to where the processor does not expect
+// it, which costs as much as the switch.
+#define CCTX_INLINE static inline __attribute__((always_inline))
+
+// Rare paths of the functions below.
+void cctx_exchange_exception_globals(uintptr_t *globals, cctx *context);
+__attribute__((noreturn)) void cctx_trap_not_resumable(const cctx *context);
+__attribute__((noreturn)) void cctx_trap_no_context(void);
+
+// Exchanges what belongs to a flow of control but is kept per thread. The resumer calls it before
+// and after the switch, so that a suspending context has nothing to do. The exception globals are
+// all zero unless somebody is inside a catch block, or in a destructor that an exception runs.
+CCTX_INLINE void cctx_exchange_thread_state(cctx_thread *thread, cctx *context) {
+    int error = *thread->errno_address;
+    *thread->errno_address = context->saved_errno;
+    context->saved_errno = error;
+    uintptr_t *globals = thread->exception_globals;
+    uintptr_t *own = context->exception_globals;
+    if (__builtin_expect((globals[0] | globals[1] | own[0] | own[1]) != 0, 0)) {
+        cctx_exchange_exception_globals(globals, context);
+    }
+}
+
+// Runs `context` until it suspends or ends. C frames only: Swift's exclusivity set is not touched.
+// Traps when the context has finished or is running.
+#if CCTX_ANNOUNCED
+void cctx_resume_plain(cctx *context);
+#else
+CCTX_INLINE void cctx_resume_plain(cctx *context) {
+    cctx_thread *thread = &cctx_this_thread;
+    if (__builtin_expect(context->busy, 0)) cctx_trap_not_resumable(context);
+    context->busy = true;
+    context->resumer = thread->current;
+    thread->current = context;
+    cctx_exchange_thread_state(thread, context);
+    cctx_switch(&context->sp, context->sp);
+    cctx_exchange_thread_state(thread, context);
+    thread->current = context->resumer;
+    context->busy = context->finished;
+}
+#endif
+
+// The same for contexts that run Swift code: the accesses in flight on that stack are entered and
+// left around the switch. `base_is_clean` promises that the resumer itself has no access in flight
+// (a scheduler's loop), which saves the enter when the context has none either.
+CCTX_INLINE void cctx_resume(cctx *context, bool base_is_clean) {
+    cctx_thread *thread = &cctx_this_thread;
+    char *state = (char *)context->exclusivity;
+    if (!base_is_clean || (context->exclusivity[0] | context->exclusivity[1]) != 0) {
+        thread->enter_exclusivity(state);
+    }
+    cctx_resume_plain(context);
+    thread->exit_exclusivity(state);
+}
+
+// Suspends the current context; returns when it is resumed. Traps when no context is running.
+#if CCTX_ANNOUNCED
+void cctx_suspend(void);
+#else
+CCTX_INLINE void cctx_suspend(void) {
+    cctx *context = cctx_this_thread.current;
+    if (__builtin_expect(!context, 0)) cctx_trap_no_context();
+    cctx_switch(&context->sp, context->sp);
+}
+#endif
+
+static inline bool cctx_is_finished(const cctx *context) { return context->finished; }
+
+#ifdef __clang__
+#pragma clang assume_nonnull end
+#pragma clang diagnostic pop
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,114 @@
+// The C half of a fiber's host: a Swift task under whose identity a stack runs.
+//
+// A fiber owns a real Swift task, so task-locals, cancellation, priority, exclusivity and `await`
+// in place are those of any task. The task's body is one async function, written in C, that runs the
+// fiber's stack and returns when the stack has ended. All that Ringlet knows about the inside of the
+// Swift runtime is in host.c and in FiberHost.swift; it is checked at start-up (see the article
+// Rationale), and where a check fails a rung that needs less is used:
+//
+//   cctx_rung_slot      resume = write the thread's current-task word, switch, restore it
+//   cctx_rung_job       resume = run the task as a job, park = swift_task_suspend; exported entry points
+//   cctx_rung_plain     a Swift loop round a continuation; public API only, nothing of this file
+
+#ifndef CCTX_HOST_H
+#define CCTX_HOST_H
+
+#include "ccontext.h"
+
+#pragma clang assume_nonnull begin
+
+typedef enum cctx_rung {
+    cctx_rung_plain = 0,
+    cctx_rung_job = 1,
+    cctx_rung_slot = 2,
+} cctx_rung;
+
+// The record of a fiber, at the top of its stack. Every field belongs to the worker's thread, but for
+// `wait_result` and `wait_reason`: while the fiber is parked they belong to whoever won the right to
+// wake it, and pass back with the wake.
+typedef struct cctx_fiber {
+    cctx context;
+    // The Swift task that hosts this stack; set when the host starts.
+    void *_Nullable task;
+    // The Swift object of the fiber (unretained: the host's task keeps it alive).
+    void *_Nullable owner;
+    // The Swift object of the worker (unretained: it outlives its fibers).
+    void *_Nullable worker;
+    // On the plain rung: the continuation that the host's body waits in.
+    void *_Nullable continuation;
+    // The worker's list of its started fibers.
+    struct cctx_fiber *_Nullable next_live;
+    struct cctx_fiber *_Nullable previous_live;
+    // What the fiber waits for, while it is parked: a token whose meaning `wait_kind` gives.
+    uint64_t wait_token;
+    // How the last wait ended: a result as in a completion, and why it was cut short, if it was.
+    int32_t wait_result;
+    uint8_t wait_reason;
+    uint8_t wait_kind;
+    // Level-triggered: once set, every cancellable wait ends at once.
+    bool cancelled;
+    // The stack asks its host to run an async closure in the task.
+    bool wants_await;
+    uint8_t rung;
+    // Waits inside do not look at `cancelled` while this is above zero.
+    uint8_t shield;
+} cctx_fiber;
+
+// True when the runtime's layout is the one that host.c was written for.
+bool cctx_host_layout_is_known(void);
+
+// Finds the thread's current-task word, inside a task on that thread. True when it was found and
+// proved by writing a dummy and reading it back through the runtime.
+bool cctx_host_find_slot(void);
+
+// True when this thread's current-task word is known.
+bool cctx_host_has_slot(void);
+
+// The current task, or NULL.
+void *_Nullable cctx_host_current_task(void);
+
+// Requests cancellation of a task that is known to be alive. Any thread.
+void cctx_host_cancel(void *task);
+
+// Whether `task`, which must be alive, was cancelled.
+bool cctx_host_is_cancelled(void *task);
+
+typedef struct cctx_host_thread {
+    // The runtime's current-task word of this thread, once found.
+    void *_Nullable *_Nullable task_slot;
+    // The fiber whose stack runs on this thread.
+    cctx_fiber *_Nullable running;
+    // The fiber whose closure `cctx_pending` is about to run.
+    cctx_fiber *_Nullable pending;
+} cctx_host_thread;
+
+extern _Thread_local cctx_host_thread cctx_this_host_thread
+    __attribute__((tls_model("initial-exec")));
+
+static inline cctx_host_thread *cctx_current_host_thread(void) { return &cctx_this_host_thread; }
+
+// Does nothing that the compiler can see through.
+void cctx_host_returned(void);
+
+// Runs the fiber's stack until it parks, wants an await or ends. Called from the worker's loop or
+// from the host's task, where nothing else of Swift is in the middle of an access.
+static inline void cctx_fiber_run(cctx_fiber *fiber) {
+    cctx_this_host_thread.running = fiber;
+    cctx_resume(&fiber->context, true);
+    cctx_this_host_thread.running = NULL;
+}
+
+// Resumes a parked fiber on the slot rung. True when the fiber ended or wants an await: the caller
+// then runs the task's job, which continues in the host.
+static inline bool cctx_fiber_resume_by_slot(cctx_fiber *fiber) {
+    void **slot = cctx_this_host_thread.task_slot;
+    void *previous = *slot;
+    *slot = fiber->task;
+    cctx_fiber_run(fiber);
+    *slot = previous;
+    return fiber->context.finished || fiber->wants_await;
+}
+
+#pragma clang assume_nonnull end
+
+#endif

@@ -1,0 +1,56 @@
+// Linux calls that Swift's Glibc module does not show: clock, futex, eventfd, thread names, and
+// the main queue of libdispatch.
+
+#ifndef CURING_LINUX_H
+#define CURING_LINUX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#pragma clang assume_nonnull begin
+
+// CLOCK_MONOTONIC in nanoseconds.
+static inline uint64_t curing_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+// A close-on-exec eventfd(2), or a negative errno.
+int curing_eventfd(void);
+
+// Adds one to an eventfd. Any thread, async-signal-safe.
+void curing_eventfd_signal(int fd);
+
+// Sleeps while *word == expected, at most until `deadline` (nanoseconds of CLOCK_MONOTONIC;
+// UINT64_MAX: no limit). Returns 0 when woken or on a spurious wake, -ETIMEDOUT, or -EAGAIN.
+int curing_futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadline);
+void curing_futex_wake(const uint32_t *word);
+
+static inline uint32_t curing_load_acquire(const uint32_t *word) {
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+static inline void curing_store_release(uint32_t *word, uint32_t value) {
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+// Names the calling thread (15 bytes at most are kept).
+void curing_name_thread(const char *name);
+
+// True on the thread that started the process.
+bool curing_is_main_thread(void);
+
+// Number of processors this process may use.
+int curing_processor_count(void);
+
+// A descriptor that is readable while libdispatch's main queue, and with it the MainActor, has work
+// to do; -1 where libdispatch is absent.
+int curing_main_queue_fd(void);
+
+// Runs what the main queue holds. Main thread only.
+void curing_main_queue_run(void);
+
+#pragma clang assume_nonnull end
+
+#endif

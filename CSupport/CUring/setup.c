@@ -1,0 +1,118 @@
+// The setup ladder: the best ring this kernel gives within the locked memory that is left.
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "curing.h"
+#include "setup.h"
+
+enum { SMALLEST_SQ = 32, SMALLEST_CQ = 256 };
+
+static const uint32_t required_features =
+    CURING_FEAT_NODROP | CURING_FEAT_FAST_POLL | CURING_FEAT_EXT_ARG;
+
+static const uint8_t required_opcodes[] = {
+    CURING_OP_NOP,    CURING_OP_FSYNC,  CURING_OP_POLL_ADD, CURING_OP_ACCEPT, CURING_OP_ASYNC_CANCEL,
+    CURING_OP_CONNECT, CURING_OP_OPENAT, CURING_OP_CLOSE,   CURING_OP_STATX,  CURING_OP_READ,
+    CURING_OP_WRITE,  CURING_OP_SEND,   CURING_OP_RECV,     CURING_OP_SHUTDOWN,
+};
+
+// Best first. DEFER_TASKRUN runs completions inside our own enter instead of interrupting the
+// thread; it pays because submit and wait are one call.
+static const uint32_t rungs[] = {
+    CURING_SETUP_R_DISABLED | CURING_SETUP_SUBMIT_ALL | CURING_SETUP_SINGLE_ISSUER |
+        CURING_SETUP_DEFER_TASKRUN | CURING_SETUP_TASKRUN_FLAG,
+    CURING_SETUP_R_DISABLED | CURING_SETUP_SUBMIT_ALL | CURING_SETUP_COOP_TASKRUN |
+        CURING_SETUP_TASKRUN_FLAG,
+    0,
+};
+
+static uint32_t flags_above(curing_mask mask) {
+    switch (mask) {
+    case CURING_MASK_5_15:
+        return CURING_SETUP_SUBMIT_ALL | CURING_SETUP_COOP_TASKRUN | CURING_SETUP_TASKRUN_FLAG |
+               CURING_SETUP_SINGLE_ISSUER | CURING_SETUP_DEFER_TASKRUN;
+    case CURING_MASK_5_19:
+        return CURING_SETUP_SINGLE_ISSUER | CURING_SETUP_DEFER_TASKRUN;
+    default:
+        return 0;
+    }
+}
+
+static int probe(curing_ring *ring, curing_refusal *refusal) {
+    enum { OPERATIONS = 64 };
+    struct io_uring_probe *table =
+        calloc(1, sizeof *table + OPERATIONS * sizeof(struct io_uring_probe_op));
+    if (!table) return -ENOMEM;
+    int error = ring->kernel->do_register(ring, IORING_REGISTER_PROBE, table, OPERATIONS);
+    for (size_t i = 0; i < sizeof required_opcodes && error >= 0; i++) {
+        uint8_t opcode = required_opcodes[i];
+        if (opcode > table->last_op || !(table->ops[opcode].flags & IO_URING_OP_SUPPORTED)) {
+            refusal->missing_opcode = opcode;
+            error = -EOPNOTSUPP;
+        }
+    }
+    free(table);
+    return error < 0 ? error : 0;
+}
+
+static int try_sizes(curing_ring *ring, uint32_t sq, uint32_t cq, uint32_t flags,
+                     curing_refusal *refusal) {
+    for (;;) {
+        refusal->sq_entries = sq;
+        int error = ring->kernel->setup(ring, sq, cq, flags);
+        if (error != -ENOMEM || sq <= SMALLEST_SQ) return error;
+        sq /= 2;
+        cq = cq / 2 < SMALLEST_CQ ? SMALLEST_CQ : cq / 2;
+    }
+}
+
+int curing_create(curing_ring *ring, const curing_kernel *kernel, uint32_t sq_entries,
+                  uint32_t cq_entries, curing_mask mask, curing_refusal *refusal) {
+    memset(ring, 0, sizeof *ring);
+    *refusal = (curing_refusal){.missing_opcode = -1};
+    ring->kernel = kernel;
+    ring->fd = -1;
+    int error = -EINVAL;
+    for (size_t i = 0; i < sizeof rungs / sizeof *rungs && error == -EINVAL; i++) {
+        if (rungs[i] & flags_above(mask)) continue;
+        error = try_sizes(ring, sq_entries, cq_entries, rungs[i], refusal);
+        if (error == 0) ring->setup_flags = rungs[i];
+    }
+    if (error < 0) {
+        refusal->error = error;
+        return error;
+    }
+    refusal->missing_features = required_features & ~ring->features;
+    error = refusal->missing_features ? -EOPNOTSUPP : probe(ring, refusal);
+    if (error < 0) {
+        curing_destroy(ring);
+        refusal->error = error;
+        return error;
+    }
+    // There is no probe for behaviours: COOP_TASKRUN arrived with 5.19, and so did cancel by fd.
+    if (ring->setup_flags & (CURING_SETUP_COOP_TASKRUN | CURING_SETUP_SINGLE_ISSUER)) {
+        ring->capabilities |= CURING_CAN_CANCEL_BY_FD;
+    }
+    // Without this flag a loop that sleeps in enter is shown as waiting for a disk.
+    if (mask == CURING_MASK_NONE && (ring->features & CURING_FEAT_NO_IOWAIT)) {
+        ring->enter_flags |= CURING_ENTER_NO_IOWAIT;
+    }
+    return 0;
+}
+
+int curing_enable(curing_ring *ring) {
+    if (ring->setup_flags & CURING_SETUP_R_DISABLED) {
+        int error = ring->kernel->do_register(ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+        if (error < 0) return error;
+    }
+    // Reached with 5.18; SUBMIT_ALL is of the same version and stands for it.
+    if (ring->setup_flags & CURING_SETUP_SUBMIT_ALL) curing_register_ring_fd(ring);
+    return 0;
+}
+
+void curing_destroy(curing_ring *ring) {
+    if (ring->kernel_state) ring->kernel->teardown(ring);
+}

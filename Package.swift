@@ -1,0 +1,61 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// House settings: Swift 6 language mode, strict memory safety, no warning survives.
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let package = Package(
+    name: "ringlet",
+    products: [
+        .library(name: "Ringlet", targets: ["Ringlet"]),
+        .library(name: "ringlet-c", type: .dynamic, targets: ["RingletC"]),
+        .library(name: "ringlet-c-static", type: .static, targets: ["RingletC"]),
+        .executable(name: "ringlet", targets: ["RingletCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
+    ],
+    targets: [
+        // C. Each target is one room; the import line of its module is the key (CONTRIBUTING).
+        .target(name: "CUring", path: "CSupport/CUring", linkerSettings: [.linkedLibrary("uring")]),
+        .target(name: "CContext", path: "CSupport/CContext"),
+        .target(name: "CRinglet", path: "CSupport/CRinglet"),
+
+        .target(
+            name: "Ringlet",
+            dependencies: [
+                "CUring", "CContext",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: house
+        ),
+        .target(name: "RingletC", dependencies: ["Ringlet", "CRinglet"], swiftSettings: house),
+        .executableTarget(
+            name: "RingletCommand",
+            dependencies: [
+                "Ringlet",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: house
+        ),
+
+        .testTarget(
+            name: "RingletTests",
+            dependencies: ["Ringlet", .product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: house
+        ),
+        .testTarget(name: "ArchitectureTests", swiftSettings: house),
+    ]
+)

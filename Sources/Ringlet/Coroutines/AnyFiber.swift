@@ -1,0 +1,125 @@
+import CContext
+import Glibc
+import SystemPackage
+import Synchronization
+
+/// A fiber without its result: what every fiber can be asked, whatever it returns.
+///
+/// Fibers are made by ``Fiber``. All members may be used from any thread.
+public class AnyFiber: @unchecked Sendable {
+    /// Unique in the process, in order of creation.
+    public let id: UInt64
+
+    /// The name given at creation. It is part of crash reports and dumps.
+    public let name: String?
+
+    /// The worker whose thread runs the fiber, for ever.
+    let worker: Worker
+
+    /// Who waits for the end.
+    let end = WaitQueue()
+
+    /// Written by any thread, once; read by the host before the body starts.
+    private let cancelRequested = Atomic<Bool>(false)
+
+    // The rest is the worker thread's.
+
+    /// The record, from the start of the host until the end of the stack.
+    private var record: FiberRef?
+
+    /// The closure that the body wants awaited in the host task.
+    var pendingAwait: (() async -> Void)?
+
+    private static let lastID = Atomic<UInt64>(0)
+
+    init(name: String?, worker: Worker) {
+        id = Self.lastID.wrappingAdd(1, ordering: .relaxed).newValue
+        self.name = name
+        self.worker = worker
+    }
+
+    /// True once the fiber has ended: returned, thrown, or been cancelled before it began.
+    public var isFinished: Bool { end.isComplete }
+
+    /// True once ``cancel()`` was called.
+    public var isCancelled: Bool { cancelRequested.load(ordering: .relaxed) }
+
+    /// Requests cancellation. Returns at once; the fiber ends when its body does.
+    ///
+    /// A fiber that has not begun never runs its body. In one that has, the wait it is in ends with
+    /// `CancellationError`, and so does every later one: cancellation is level-triggered.
+    /// A wait whose result is already there still delivers it. Cancelling twice, or after
+    /// the end, does nothing.
+    public func cancel() {
+        if cancelRequested.exchange(true, ordering: .relaxed) { return }
+        worker.perform { [self] worker in
+            guard let record else { return }
+            record.markCancelled()
+            if !record.isShielded { worker.interrupt(record, reason: .user) }
+        }
+    }
+
+    /// The fiber that this code runs in, if it runs in one.
+    public static var current: AnyFiber? { FiberRef.current?.owner }
+
+    // MARK: The subclass's part
+
+    /// Runs the body and keeps its outcome. Called on the fiber's own stack; must not throw through.
+    func runBody() {
+        fatalError("a fiber has a body")
+    }
+
+    /// Takes the closure that the body wants awaited.
+    func takePendingAwait() -> () async -> Void {
+        defer { pendingAwait = nil }
+        return unsafe pendingAwait.unsafelyUnwrapped
+    }
+
+    /// Keeps an outcome of a fiber whose body does not run.
+    func fail(_ error: any Error) {
+        fatalError("a fiber has an outcome")
+    }
+
+    // MARK: The host
+
+    /// Starts the Swift task whose identity the fiber has. Any thread, once.
+    func start(priority: TaskPriority?) {
+        worker.shared.fiberSpawned()
+        Task(name: name, executorPreference: worker, priority: priority) { [self] in
+            await host(on: worker.rung)
+        }
+    }
+
+    @concurrent
+    func host(on rung: FiberHost.Rung) async {
+        if cancelRequested.load(ordering: .relaxed) || worker.isShuttingDown {
+            fail(CancellationError())
+        } else {
+            let name = unsafe name.flatMap { unsafe strdup($0) }
+            do throws(Errno) {
+                let record = try unsafe worker.stacks.makeFiber(
+                    owner: self, worker: worker, rung: rung, name: name)
+                worker.fiberStarted(record)
+                self.record = record
+                await FiberHost.run(record)
+                self.record = nil
+                worker.fiberEnded(record)
+            } catch {
+                fail(error)
+            }
+            unsafe free(name)
+        }
+        end.complete()
+        worker.shared.fiberFinished()
+    }
+}
+
+extension AnyFiber: WaitSource {
+    func withdraw(_ node: WaitNode) -> Bool { end.withdraw(node) }
+}
+
+extension AnyFiber: CustomStringConvertible {
+    public var description: String {
+        name.map { "fiber \(id) '\($0)'" } ?? "fiber \(id)"
+    }
+}

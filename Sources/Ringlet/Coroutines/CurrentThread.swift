@@ -1,0 +1,32 @@
+import CContext
+import SystemPackage
+
+/// What this thread is to the scheduler.
+enum CurrentThread {
+    /// True on the thread that runs `worker`.
+    @inline(__always)
+    static func runs(_ worker: Worker) -> Bool {
+        unsafe cctx_current_thread().pointee.worker == Unmanaged.passUnretained(worker).toOpaque()
+    }
+
+    /// The worker that this thread runs, if it runs one.
+    static var worker: Worker? {
+        guard let address = unsafe cctx_current_thread().pointee.worker else { return nil }
+        return unsafe Unmanaged<Worker>.fromOpaque(address).takeUnretainedValue()
+    }
+
+    /// True inside a Swift task, whose thread is only lent to it.
+    static var isInTask: Bool { unsafe withUnsafeCurrentTask { unsafe $0 != nil } }
+
+    /// Makes this thread the one of `worker` until ``leave()``.
+    static func enter(_ worker: Worker) throws(Errno) {
+        let error = cctx_thread_prepare()
+        guard error == 0 else { throw Errno(rawValue: -error) }
+        unsafe cctx_current_thread().pointee.worker = Unmanaged.passUnretained(worker).toOpaque()
+    }
+
+    static func leave() {
+        unsafe cctx_current_thread().pointee.worker = nil
+        cctx_thread_release()
+    }
+}

@@ -1,0 +1,155 @@
+import SystemPackage
+import Synchronization
+
+/// A stackful coroutine that a scheduler runs: a function that may wait anywhere, at any depth of
+/// calls, without `async`.
+///
+///     let fiber = Fiber(name: "fetch") {
+///         try connection.read(into: &buffer)      // suspends this fiber, not the thread
+///     }
+///     let count = try fiber.join()                // or `try await fiber.join()` in a task
+///
+/// A fiber runs on one thread from its first instruction to its last. It owns a Swift `Task`: task-locals
+/// are inherited where the fiber is made, `Task.isCancelled` and `Task.currentPriority` are the fiber's own,
+/// and ``await(_:)`` runs `async` code in place. Dropping the handle does not stop the fiber.
+public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
+    // Written before the host starts; taken by the worker's thread.
+    private var operation: (() throws -> Success)?
+
+    // Written by the worker's thread before the end is announced; read after it.
+    private var outcome: Result<Success, any Error>?
+
+    /// Starts a fiber on the worker of the calling fiber or task.
+    ///
+    /// Traps outside a scheduler; from a plain thread use ``Scheduler/spawn(name:priority:operation:)``.
+    ///
+    /// - Parameters:
+    ///   - name: Part of crash reports and dumps.
+    ///   - priority: The priority of the fiber's task; nil inherits the current one.
+    ///   - operation: The body. What it throws is rethrown by ``join(deadline:)``.
+    @discardableResult
+    public convenience init(
+        name: String? = nil, priority: TaskPriority? = nil,
+        operation: sending @escaping () throws -> Success
+    ) {
+        guard let worker = CurrentThread.worker else {
+            fatalError(
+                "Fiber { } needs a scheduler, and this thread runs none. Use Scheduler.run { } or scheduler.spawn { }."
+            )
+        }
+        self.init(name: name, on: worker, operation: operation)
+        start(priority: priority)
+    }
+
+    init(name: String?, on worker: Worker, operation: sending @escaping () throws -> Success) {
+        self.operation = operation
+        super.init(name: name, worker: worker)
+    }
+
+    override func runBody() {
+        let operation = unsafe operation.unsafelyUnwrapped
+        self.operation = nil
+        outcome = Result { try operation() }
+    }
+
+    override func fail(_ error: any Error) {
+        operation = nil
+        outcome = .failure(error)
+    }
+
+    /// The outcome of a fiber that has ended.
+    private func result() throws -> Success {
+        try unsafe outcome.unsafelyUnwrapped.get()
+    }
+
+    // MARK: Joining
+
+    /// Waits for the end and returns the body's value or throws its error.
+    ///
+    /// Called in a fiber it suspends the fiber; called on a plain thread it blocks the thread. In a
+    /// task use `try await fiber.join()`. Any number of waiters may join, also after the end.
+    ///
+    /// - Throws: What the body threw; `CancellationError` when the fiber was cancelled before it
+    ///   began, or when the *joining* fiber is cancelled, which leaves this one running;
+    ///   ``TimeoutError``; `Errno.deadlock` when a fiber joins itself.
+    @available(*, noasync, message: "in a task, await fiber.join()")
+    public func join(deadline: Deadline = .never) throws -> Success {
+        if !isFinished {
+            try checkEnd(waitForEnd(deadline: deadline), deadline)
+        }
+        return try result()
+    }
+
+    /// Waits for the end and returns the body's value or throws its error.
+    ///
+    /// - Throws: As the synchronous form; the joining task's cancellation leaves this fiber running.
+    public func join(deadline: Deadline = .never) async throws -> Success {
+        if !isFinished {
+            try checkEnd(await waitForEnd(deadline: deadline), deadline)
+        }
+        return try result()
+    }
+
+    private func checkEnd(_ completion: Completion, _ deadline: Deadline) throws {
+        if completion.result < 0 { throw completion.error(deadline) }
+    }
+}
+
+// MARK: - The current fiber
+
+extension Fiber where Success == Never {
+    /// Lets everything else that is ready run first.
+    ///
+    /// - Throws: `CancellationError` when the fiber was cancelled.
+    @available(*, noasync, message: "in a task, await Task.yield()")
+    public static func yield() throws {
+        let fiber = FiberRef.require("Fiber.yield()")
+        if fiber.mustNotWait { throw CancellationError() }
+        fiber.withWorker { $0.ready.push(Runnable(fiber)) }
+        fiber.yield()
+        if fiber.mustNotWait { throw CancellationError() }
+    }
+
+    /// Suspends the fiber for at least `duration`.
+    ///
+    /// - Throws: `CancellationError`; `Errno.invalidArgument` when `duration` is negative.
+    @available(*, noasync, message: "in a task, await Task.sleep(for:)")
+    public static func sleep(for duration: Duration) throws {
+        if duration < .zero { throw Errno.invalidArgument }
+        try sleep(until: .after(duration))
+    }
+
+    /// Suspends the fiber until `deadline`; for ever, that is until it is cancelled, with ``Deadline/never``.
+    ///
+    /// - Throws: `CancellationError`.
+    @available(*, noasync, message: "in a task, await Task.sleep(until:)")
+    public static func sleep(until deadline: Deadline) throws {
+        let fiber = FiberRef.require("Fiber.sleep")
+        if fiber.mustNotWait { throw CancellationError() }
+        let timer = fiber.withWorker {
+            $0.timers.insert(
+                deadline: deadline.nanoseconds,
+                payload: Runnable(address: fiber.address, kind: .sleepingFiber).word)
+        }
+        if fiber.park(.timer, timer.bits).result < 0 { throw CancellationError() }
+    }
+
+    /// Throws `CancellationError` when the current fiber was cancelled.
+    public static func checkCancellation() throws {
+        if FiberRef.require("Fiber.checkCancellation()").isCancelled { throw CancellationError() }
+    }
+
+    /// Runs `body` so that waits in it are not cut short when the fiber is cancelled: for clean-up
+    /// that must finish. Nests.
+    @available(*, noasync)
+    public static func withoutCancellation<Result>(_ body: () throws -> Result) rethrows -> Result {
+        try FiberRef.require("Fiber.withoutCancellation").shielded(body)
+    }
+
+    /// Runs `async` code in place, in the fiber's own task: task-locals, priority and cancellation
+    /// are the fiber's. The fiber is suspended until the code returns.
+    @available(*, noasync, message: "in a task, just await")
+    public static func await<Result>(_ body: () async throws -> Result) throws -> Result {
+        try FiberHost.awaitInPlace(body)
+    }
+}

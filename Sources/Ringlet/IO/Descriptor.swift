@@ -1,0 +1,118 @@
+import Synchronization
+import SystemPackage
+
+/// An open file descriptor, and the rule that it is closed only when nothing uses it any more.
+///
+/// Operations count themselves in and out. Closing marks the descriptor, requests cancellation of what is
+/// in flight, waits until the count is zero, and only then closes: otherwise the number could be
+/// reused while an operation is still on its way, and reach a stranger.
+final class Descriptor: WaitSource {
+    let raw: Int32
+
+    private static let closing: UInt32 = 1 << 31
+
+    /// Operations in flight, and the closing mark. Written by any thread.
+    private let state = Atomic<UInt32>(0)
+
+    /// Complete when closing and nothing is in flight.
+    private let drained = WaitQueue()
+
+    init(_ raw: Int32) {
+        self.raw = raw
+    }
+
+    /// Whoever drops an open descriptor closes it; nothing can be in flight, since operations hold a
+    /// reference.
+    deinit {
+        if state.load(ordering: .relaxed) & Self.closing == 0 { SocketCalls.close(raw) }
+    }
+
+    /// Counts an operation in. False once closing has begun.
+    @inline(__always)
+    func begin() -> Bool {
+        let old = state.add(1, ordering: .acquiring).oldValue
+        if old & Self.closing == 0 { return true }
+        end()
+        return false
+    }
+
+    @inline(__always)
+    func end() {
+        if state.subtract(1, ordering: .releasing).newValue == Self.closing { drained.complete() }
+    }
+
+    var isClosing: Bool { state.load(ordering: .acquiring) & Self.closing != 0 }
+
+    func withdraw(_ node: WaitNode) -> Bool { drained.withdraw(node) }
+
+    // MARK: Operations, in both colours
+
+    /// From a fiber.
+    @inline(__always)
+    func perform(_ request: Request, _ call: StaticString, deadline: Deadline) throws -> Int32 {
+        let fiber = FiberRef.require(call)
+        guard begin() else { throw Errno.badFileDescriptor }
+        let completion = fiber.perform(request, deadline: deadline)
+        end()
+        if completion.result >= 0 { return completion.result }
+        throw error(completion, deadline)
+    }
+
+    /// From a task.
+    func perform(_ request: Request, deadline: Deadline) async throws -> Int32 {
+        guard begin() else { throw Errno.badFileDescriptor }
+        let completion = await Worker.forCurrentTask.perform(request, deadline: deadline)
+        end()
+        if completion.result >= 0 { return completion.result }
+        throw error(completion, deadline)
+    }
+
+    @inline(never)
+    private func error(_ completion: Completion, _ deadline: Deadline) -> any Error {
+        // Cancelled by nobody: the descriptor is being closed.
+        if completion.isUnexplainedCancel && isClosing { return Errno.badFileDescriptor }
+        return completion.error(deadline)
+    }
+
+    // MARK: Closing
+
+    /// True for the call that must close.
+    private func beginClose() -> Bool {
+        let old = state.bitwiseOr(Self.closing, ordering: .acquiringAndReleasing).oldValue
+        if old & Self.closing != 0 { return false }
+        if old == 0 { drained.complete() }
+        return true
+    }
+
+    private func cancelInFlight(by worker: Worker) {
+        let raw = raw
+        for member in worker.shared.workers { member.perform { $0.cancelAll(on: raw) } }
+    }
+
+    /// From a fiber. Runs to its end even when the fiber is cancelled.
+    func close(_ call: StaticString) throws {
+        let fiber = FiberRef.require(call)
+        guard beginClose() else { throw Errno.badFileDescriptor }
+        let completion = fiber.shielded {
+            if !drained.isComplete {
+                fiber.withWorker { cancelInFlight(by: $0) }
+                let node = WaitNode(.fiber(fiber), in: self)
+                if drained.add(node) { _ = fiber.wait(in: node, deadline: .never) }
+            }
+            return fiber.perform(.close(raw), deadline: .never)
+        }
+        if completion.result < 0 { throw completion.error(.never) }
+    }
+
+    /// From a task. Runs to its end even when the task is cancelled.
+    func close() async throws {
+        guard beginClose() else { throw Errno.badFileDescriptor }
+        let worker = Worker.forCurrentTask
+        if !drained.isComplete {
+            cancelInFlight(by: worker)
+            await drained.wait(in: self)
+        }
+        let completion = await worker.performUncancellably(.close(raw))
+        if completion.result < 0 { throw completion.error(.never) }
+    }
+}

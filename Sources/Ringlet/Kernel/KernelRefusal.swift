@@ -1,0 +1,91 @@
+import CUring
+public import SystemPackage
+
+/// Why the kernel did not give a ring, in words that say what to do.
+public struct KernelRefusal: Error, CustomStringConvertible, Sendable {
+    /// The step that failed.
+    public enum Stage: Sendable {
+        /// io_uring_setup(2).
+        case setup
+        /// The ring exists but lacks an opcode or a feature that Ringlet needs.
+        case features
+        /// Enabling the ring on its thread.
+        case enable
+        /// The eventfd(2) that wakes a worker.
+        case wakeDescriptor
+    }
+
+    public let stage: Stage
+
+    /// What the kernel said.
+    public let errno: Errno
+
+    private let detail: String
+
+    init(stage: Stage, error: Int32) {
+        self.stage = stage
+        errno = Errno(rawValue: -error)
+        detail = ""
+    }
+
+    init(_ refusal: curing_refusal) {
+        errno = Errno(rawValue: -refusal.error)
+        if refusal.missing_opcode >= 0 {
+            stage = .features
+            detail = "opcode \(refusal.missing_opcode) is missing"
+        } else if refusal.missing_features != 0 {
+            stage = .features
+            detail = "features 0x\(String(refusal.missing_features, radix: 16)) are missing"
+        } else {
+            stage = .setup
+            detail = "the last attempt asked for \(refusal.sq_entries) submission entries"
+        }
+    }
+
+    public var description: String {
+        switch stage {
+        case .setup:
+            "io_uring was refused: \(cause) (\(errno); \(detail))"
+        case .features:
+            "io_uring of this kernel is too old: \(detail); Ringlet needs Linux 5.15 or newer"
+        case .enable:
+            "the ring could not be enabled on its thread: \(errno)"
+        case .wakeDescriptor:
+            "a worker's eventfd could not be made: \(errno)"
+        }
+    }
+
+    private var cause: String {
+        switch errno {
+        case .noFunction:
+            "the kernel has no io_uring, or a seccomp filter hides it"
+        case .notPermitted, .permissionDenied:
+            "a seccomp filter (a container's default profile) or the sysctl"
+                + " kernel.io_uring_disabled forbids it"
+        case .noMemory:
+            "the user's limit of locked memory is used up; raise it (ulimit -l) or use fewer workers"
+        case .tooManyOpenFiles, .tooManyOpenFilesInSystem:
+            "the limit of open descriptors is reached"
+        default:
+            "the kernel gave an unexpected error"
+        }
+    }
+}
+
+/// A ceiling on what is used of the kernel, to imitate an older one in tests:
+/// `RINGLET_KERNEL_MASK=5.15`, `5.19` or `6.1`.
+enum KernelMask: String {
+    case none = ""
+    case linux5_15 = "5.15"
+    case linux5_19 = "5.19"
+    case linux6_1 = "6.1"
+
+    var native: curing_mask {
+        switch self {
+        case .none: CURING_MASK_NONE
+        case .linux5_15: CURING_MASK_5_15
+        case .linux5_19: CURING_MASK_5_19
+        case .linux6_1: CURING_MASK_6_1
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import CUring
+
+/// The two queues shared with the kernel, and the calls into it.
+///
+/// A value of this type is a pointer to memory that ``destroy()`` frees; its only owner is a worker.
+/// All calls are for the worker's thread, except ``make(mask:)``.
+@safe
+struct Ring {
+    @usableFromInline let ring: UnsafeMutablePointer<curing_ring>
+
+    private init(_ ring: UnsafeMutablePointer<curing_ring>) {
+        unsafe self.ring = ring
+    }
+
+    /// Creates a ring by the setup ladder, disabled where the kernel can do so. Any thread.
+    static func make(mask: KernelMask) throws(KernelRefusal) -> Ring {
+        let ring = UnsafeMutablePointer<curing_ring>.allocate(capacity: 1)
+        unsafe ring.initialize(to: curing_ring())
+        var refusal = curing_refusal()
+        let error = unsafe withUnsafePointer(to: curing_kernel_io_uring) { kernel in
+            unsafe curing_create(
+                ring, kernel, Ring.submissionEntries, Ring.completionEntries, mask.native, &refusal)
+        }
+        guard error == 0 else {
+            unsafe ring.deallocate()
+            throw KernelRefusal(refusal)
+        }
+        return unsafe Ring(ring)
+    }
+
+    /// 128 and 1024 entries cost 28 KiB of locked memory, which is charged per user: 292 rings fit
+    /// into the 8 MiB that a distribution allows by default.
+    static let submissionEntries: UInt32 = 128
+    static let completionEntries: UInt32 = 1024
+
+    /// Submissions that ordinary operations leave free, so that a cancel always finds a place.
+    static let reserved: UInt32 = 4
+
+    /// Makes the calling thread the only one that may submit.
+    func enable() throws(KernelRefusal) {
+        let error = unsafe curing_enable(ring)
+        if error < 0 { throw KernelRefusal(stage: .enable, error: error) }
+    }
+
+    /// Closes the ring. The kernel cancels what is still in flight, later and by itself, so nothing
+    /// may be: memory that it may still write to would be freed.
+    func destroy() {
+        unsafe curing_destroy(ring)
+        unsafe ring.deallocate()
+    }
+
+    var canCancelByDescriptor: Bool {
+        unsafe ring.pointee.capabilities & UInt32(CURING_CAN_CANCEL_BY_FD) != 0
+    }
+
+    /// The setup flags that were granted.
+    var setupFlags: UInt32 { unsafe ring.pointee.setup_flags }
+
+    var sizes: (submissions: UInt32, completions: UInt32) {
+        unsafe (ring.pointee.sq_entries, ring.pointee.cq_entries)
+    }
+
+    /// Calls of io_uring_enter(2) so far.
+    var enterCount: UInt64 { unsafe ring.pointee.enter_count }
+
+    /// Submissions that the kernel has not consumed yet.
+    @inline(__always)
+    var pending: UInt32 { unsafe curing_pending(ring) }
+
+    /// True when the kernel holds completions that only an enter makes visible.
+    @inline(__always)
+    var needsEnter: Bool { unsafe curing_needs_enter(ring) }
+
+    /// Submits and, with `wait`, sleeps until a completion is visible or `timeout` nanoseconds have
+    /// passed (negative: no limit). Returns the number of submissions consumed or a negative errno.
+    @inline(__always)
+    func enter(wait: Bool, timeout: Int64) -> Int32 {
+        unsafe curing_enter(ring, wait, timeout)
+    }
+
+    /// Fills the next submission. False when only `reserved` places are left.
+    @inline(__always)
+    func submit(_ request: Request, userData: UInt64, reserved: UInt32) -> Bool {
+        guard let entry = unsafe curing_next_sqe(ring, reserved) else { return false }
+        unsafe curing_fill(
+            entry, request.opcode, request.descriptor, request.address, request.length,
+            request.offset, request.flags, userData)
+        return true
+    }
+
+    /// Hands each visible completion to `body`, at most `limit` of them, and consumes them.
+    @inline(__always)
+    func harvest(limit: UInt32, _ body: (_ userData: UInt64, _ result: Int32, _ flags: UInt32) -> Void)
+        -> UInt32
+    {
+        let count = min(unsafe curing_available(ring), limit)
+        var index: UInt32 = 0
+        while index < count {
+            let entry = unsafe curing_completion(ring, index)
+            unsafe body(entry.pointee.user_data, entry.pointee.result, entry.pointee.flags)
+            index &+= 1
+        }
+        if count > 0 { unsafe curing_consume(ring, count) }
+        return count
+    }
+
+    @inline(__always)
+    var hasCompletions: Bool { unsafe curing_available(ring) > 0 }
+}

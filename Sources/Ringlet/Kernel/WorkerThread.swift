@@ -1,0 +1,93 @@
+import CUring
+import Glibc
+import SystemPackage
+import Synchronization
+
+/// A thread that runs one worker from beginning to end.
+///
+/// Threads are permanent: the kernel ties requests to the thread that submitted them, and a request whose
+/// thread has exited is lost.
+final class WorkerThread: Sendable {
+    private struct State {
+        var hasBegun = false
+        var hasEnded = false
+        var failure: (any Error)?
+    }
+
+    private let state = Mutex(State())
+    private let begun = ThreadParker()
+    private let ended = ThreadParker()
+    private let worker: Worker
+
+    /// Starts the thread and waits until the worker runs on it.
+    init(running worker: Worker) throws {
+        self.worker = worker
+        let error = Self.start { [self] in runWorker() }
+        guard error == 0 else { throw Errno(rawValue: error) }
+        _ = begun.park(until: .max)
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+    }
+
+    private func runWorker() {
+        LinuxThread.setName("ringlet-\(worker.index)")
+        do {
+            try worker.begin()
+        } catch {
+            state.withLock { $0.failure = error }
+            begun.unpark()
+            ended.unpark()
+            return
+        }
+        begun.unpark()
+        worker.run { false }
+        worker.end()
+        ended.unpark()
+    }
+
+    /// Waits for the end of the worker. False when the deadline passed first.
+    func join(deadline: Deadline) -> Bool {
+        ended.park(until: deadline.nanoseconds)
+    }
+
+    /// Asks the worker to shut down and waits.
+    func stopAndJoin() {
+        worker.perform { $0.beginShutdown() }
+        _ = join(deadline: .never)
+    }
+
+    deinit {
+        begun.deallocate()
+        ended.deallocate()
+    }
+
+    // MARK: Threads
+
+    /// Runs `body` on a thread of its own.
+    static func runAside(_ body: sending @escaping () -> Void) {
+        let error = start(body)
+        precondition(error == 0, "a thread could not be started: \(Errno(rawValue: error))")
+    }
+
+    private final class Body {
+        let run: () -> Void
+        init(_ run: @escaping () -> Void) { self.run = run }
+    }
+
+    /// Returns 0 or an errno. The thread is detached.
+    private static func start(_ body: sending @escaping () -> Void) -> Int32 {
+        var thread: pthread_t = 0
+        let argument = unsafe Unmanaged.passRetained(Body(body))
+        let error = unsafe pthread_create(
+            &thread, nil,
+            { argument in
+                unsafe Unmanaged<Body>.fromOpaque(argument.unsafelyUnwrapped).takeRetainedValue().run()
+                return nil
+            }, argument.toOpaque())
+        if error != 0 {
+            unsafe argument.release()
+        } else {
+            pthread_detach(thread)
+        }
+        return error
+    }
+}

@@ -1,0 +1,95 @@
+/// Memory that the kernel reads from and writes to: a fixed capacity, of which the first
+/// ``count`` bytes hold data.
+///
+/// A buffer has one owner. An operation borrows it until the operation has ended, cancelled or not, so
+/// memory is never reused while the kernel may still write to it.
+///
+///     var buffer = Buffer(capacity: 4096)
+///     while try connection.read(into: &buffer) > 0 {
+///         try connection.write(buffer)
+///     }
+@safe
+public struct Buffer: ~Copyable, @unchecked Sendable {
+    private let base: UnsafeMutableRawPointer
+
+    /// Bytes that fit.
+    public let capacity: Int
+
+    /// Bytes that hold data, from the start. Reading into the buffer sets it.
+    public private(set) var count = 0
+
+    /// Allocates `capacity` bytes, at least 1, without data.
+    public init(capacity: Int) {
+        precondition(capacity > 0, "a Buffer holds at least one byte")
+        self.capacity = capacity
+        unsafe base = .allocate(byteCount: capacity, alignment: 16)
+    }
+
+    /// Allocates a buffer that is full of a copy of `bytes`.
+    public init(copying bytes: some Collection<UInt8>) {
+        self.init(capacity: max(bytes.count, 1))
+        append(contentsOf: bytes)
+    }
+
+    deinit {
+        unsafe base.deallocate()
+    }
+
+    /// Calls `body` with the bytes that hold data.
+    public borrowing func withBytes<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result {
+        try unsafe body(UnsafeRawBufferPointer(start: base, count: count).bytes)
+    }
+
+    /// Forgets the data; the capacity stays.
+    public mutating func removeAll() {
+        count = 0
+    }
+
+    /// Adds bytes after the data. Traps when they do not fit.
+    public mutating func append(contentsOf bytes: some Collection<UInt8>) {
+        precondition(count + bytes.count <= capacity, "the bytes do not fit into the Buffer")
+        let rest = unsafe UnsafeMutableRawBufferPointer(
+            start: base + count, count: capacity - count)
+        unsafe rest.copyBytes(from: bytes)
+        count += bytes.count
+    }
+
+    /// The byte at `index`, which must be less than ``count``.
+    public subscript(index: Int) -> UInt8 {
+        get {
+            precondition(index >= 0 && index < count, "index out of the Buffer's data")
+            return unsafe base.load(fromByteOffset: index, as: UInt8.self)
+        }
+        set {
+            precondition(index >= 0 && index < count, "index out of the Buffer's data")
+            unsafe base.storeBytes(of: newValue, toByteOffset: index, as: UInt8.self)
+        }
+    }
+
+    /// Calls `body` with the data. The pointer is valid during the call only.
+    public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows
+        -> Result
+    {
+        try unsafe body(UnsafeRawBufferPointer(start: base, count: count))
+    }
+
+    // MARK: For operations
+
+    /// Where the kernel writes to and reads from.
+    @inline(__always)
+    var address: UInt { UInt(bitPattern: unsafe base) }
+
+    /// The kernel has filled the first `count` bytes.
+    @inline(__always)
+    mutating func setCount(_ count: Int) {
+        assert(count >= 0 && count <= capacity)
+        self.count = count
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// A copy of the buffer's data.
+    public init(_ buffer: borrowing Buffer) {
+        self = unsafe buffer.withUnsafeBytes { unsafe [UInt8]($0) }
+    }
+}

@@ -1,0 +1,65 @@
+import SystemPackage
+
+extension Completion {
+    /// What a failed wait throws.
+    func error(_ deadline: Deadline) -> any Error {
+        switch reason {
+        case _ where result != -125: Errno(rawValue: -result)
+        case .user, .shutdown: CancellationError()
+        case .deadline: TimeoutError(deadline: deadline)
+        case .none: Errno(rawValue: -result)
+        }
+    }
+
+    /// ECANCELED although neither the caller nor a deadline asked for it.
+    var isUnexplainedCancel: Bool { result == -125 && reason == .none }
+}
+
+// MARK: - Fibers
+
+extension FiberRef {
+    /// Starts an operation and suspends until its terminal completion.
+    @inline(__always)
+    func perform(_ request: Request, deadline: Deadline) -> Completion {
+        if mustNotWait { return .cancelled(.user) }
+        let token = withWorker { $0.start(request, waiter: .fiber(self), deadline: deadline) }
+        return park(.operation, token.userData)
+    }
+
+    /// Suspends in a foreign queue until the node is woken or taken back.
+    func wait(in node: WaitNode, deadline: Deadline) -> Completion {
+        if deadline == .never { return park(.node, node.token) }
+        let payload = Runnable(address: address, kind: .fiberDeadline).word
+        let timer = withWorker {
+            $0.timers.insert(deadline: deadline.nanoseconds, payload: payload)
+        }
+        let completion = park(.node, node.token)
+        withWorker { _ = $0.timers.cancel(timer) }
+        return completion
+    }
+}
+
+// MARK: - Waiting for the end of a fiber
+
+extension AnyFiber {
+    /// From a fiber or a plain thread.
+    func waitForEnd(deadline: Deadline) -> Completion {
+        if let fiber = FiberRef.current {
+            if fiber.owner === self { return Completion(-Errno.deadlock.rawValue) }
+            if fiber.mustNotWait { return .cancelled(.user) }
+            let node = WaitNode(.fiber(fiber), in: self)
+            return end.add(node) ? fiber.wait(in: node, deadline: deadline) : Completion(0)
+        }
+        precondition(
+            CurrentThread.worker == nil,
+            "fiber.join() would block a worker's thread; in a task, await fiber.join()")
+        let parker = ThreadParker()
+        defer { parker.deallocate() }
+        let node = WaitNode(.thread(parker), in: self)
+        guard end.add(node), !parker.park(until: deadline.nanoseconds) else { return Completion(0) }
+        if end.withdraw(node) { return .cancelled(.deadline) }
+        // Woken at the last moment: the waker is about to touch the parker.
+        _ = parker.park(until: .max)
+        return Completion(0)
+    }
+}

@@ -1,0 +1,61 @@
+/// Who is resumed by a completion.
+///
+/// This is where fibers and tasks differ, and the only place: every payload is a plain word, so
+/// storing and taking a waiter costs no reference counting. Whoever is named here stays alive
+/// because it is suspended until the completion.
+@safe
+enum Waiter {
+    /// Nobody: the result is dropped.
+    case none
+    /// A fiber of this worker.
+    case fiber(FiberRef)
+    /// A task, wherever it runs.
+    case task(UnsafeContinuation<Completion, Never>)
+
+    /// Hands the completion over. A fiber is returned, for the caller to make it runnable; a task's
+    /// continuation does that itself, through the task's executor.
+    @inline(__always)
+    func resume(with completion: Completion) -> FiberRef? {
+        switch self {
+        case .fiber(let fiber):
+            fiber.deliver(completion)
+            return fiber
+        case .task(let continuation):
+            unsafe continuation.resume(returning: completion)
+            return nil
+        case .none:
+            return nil
+        }
+    }
+}
+
+/// How a wait ended.
+struct Completion: BitwiseCopyable, Sendable {
+    /// As in a completion queue entry: a count or descriptor, or a negative errno.
+    var result: Int32
+    /// Why the operation was asked to end early, when it was.
+    var reason: CancelReason = .none
+
+    @inline(__always)
+    init(_ result: Int32, _ reason: CancelReason = .none) {
+        self.result = result
+        self.reason = reason
+    }
+
+    /// -ECANCELED with a reason.
+    static func cancelled(_ reason: CancelReason) -> Completion {
+        Completion(-125, reason)
+    }
+}
+
+/// Why an operation was asked to end early. The kernel says ECANCELED in every case; the slot
+/// remembers which.
+enum CancelReason: UInt8, BitwiseCopyable, Sendable {
+    case none
+    /// The fiber or task was cancelled.
+    case user
+    /// The operation's own deadline passed.
+    case deadline
+    /// The scheduler is shutting down.
+    case shutdown
+}

@@ -1,0 +1,25 @@
+/// The environment variables that Ringlet reads, each when a scheduler is made.
+enum Environment {
+    /// `RINGLET_KERNEL_MASK`: imitate an older kernel.
+    static func kernelMask() throws(SchedulerError) -> KernelMask {
+        guard let value = value(of: "RINGLET_KERNEL_MASK") else { return .none }
+        guard let mask = KernelMask(rawValue: value) else {
+            throw .invalidEnvironment(
+                "RINGLET_KERNEL_MASK=\(value); it can be 5.15, 5.19 or 6.1")
+        }
+        return mask
+    }
+
+    /// `RINGLET_FIBER_HOST`: force a rung of the fiber host.
+    static func fiberHost() throws(SchedulerError) -> FiberHost.Rung? {
+        guard let value = value(of: "RINGLET_FIBER_HOST") else { return nil }
+        guard let rung = FiberHost.Rung(rawValue: value) else {
+            throw .invalidEnvironment("RINGLET_FIBER_HOST=\(value); it can be hc, nc or plain")
+        }
+        return rung
+    }
+
+    private static func value(of name: String) -> String? {
+        HostEnvironment.value(of: name)
+    }
+}

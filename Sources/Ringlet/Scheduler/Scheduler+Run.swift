@@ -1,0 +1,164 @@
+import SystemPackage
+
+// MARK: - Run a main body
+
+extension Scheduler {
+    /// Runs `body` as the main fiber of a new scheduler and returns its value.
+    ///
+    /// Worker 0 runs on the calling thread, so on the main thread the `MainActor` works too; inside a
+    /// Swift task, whose thread is only lent, it gets a thread of its own. When the body has ended, what
+    /// is left is cancelled and awaited.
+    ///
+    /// - Throws: What `body` throws; ``KernelRefusal``, ``SchedulerError`` or `Errno` when the
+    ///   scheduler cannot start.
+    @available(*, noasync, message: "in a task, await Scheduler.run { }")
+    public static func run<Success>(
+        _ options: SchedulerOptions = SchedulerOptions(),
+        _ body: sending @escaping () throws -> Success
+    ) throws -> Success {
+        let (scheduler, isInline) = try makeForRun(options)
+        let main = Fiber(name: "main", on: scheduler.workers[0], operation: body)
+        main.start(priority: nil)
+        scheduler.finish(isInline: isInline, main)
+        return try main.join()
+    }
+
+    /// Runs `body` as the main task of a new scheduler and returns its value.
+    ///
+    /// As ``run(_:_:)-(_,()->Success)``, for an `async` body.
+    @available(*, noasync, message: "in a task, await Scheduler.run { }")
+    public static func run<Success>(
+        _ options: SchedulerOptions = SchedulerOptions(),
+        _ body: sending @escaping () async throws -> Success
+    ) throws -> Success {
+        let (scheduler, isInline) = try makeForRun(options)
+        let main = MainTask(body)
+        main.start(on: scheduler.workers[0])
+        scheduler.finish(isInline: isInline, main)
+        return try main.result()
+    }
+
+    /// Runs `body` as the main fiber of a new scheduler, while the calling task is suspended.
+    ///
+    /// All workers get threads of their own.
+    public static func run<Success>(
+        _ options: SchedulerOptions = SchedulerOptions(),
+        _ body: sending @escaping () throws -> Success
+    ) async throws -> Success {
+        let scheduler = try makeOnThreads(options)
+        let main = Fiber(name: "main", on: scheduler.workers[0], operation: body)
+        main.start(priority: nil)
+        // Cancelling the calling task cancels the main body.
+        await withTaskCancellationHandler {
+            await main.end.wait(in: main)
+        } onCancel: {
+            main.cancel()
+        }
+        await scheduler.shutDownAside()
+        return try await main.join()
+    }
+
+    private static func makeForRun(_ options: SchedulerOptions) throws -> (Scheduler, Bool) {
+        guard CurrentThread.worker == nil else { throw SchedulerError.nestedRun }
+        let isInline = !CurrentThread.isInTask
+        let scheduler = try Scheduler(options, inlineWorkers: isInline ? 1 : 0)
+        if isInline {
+            do {
+                try scheduler.workers[0].begin()
+            } catch {
+                _ = scheduler.state.beginShutdown()
+                scheduler.workers[0].destroy()
+                scheduler.requestShutdown()
+                _ = scheduler.joinThreads(deadline: .never)
+                throw error
+            }
+        }
+        return (scheduler, isInline)
+    }
+
+    private static func makeOnThreads(_ options: SchedulerOptions) throws -> Scheduler {
+        guard CurrentThread.worker == nil else { throw SchedulerError.nestedRun }
+        return try Scheduler(options)
+    }
+
+    /// Waits for the main body, then shuts down.
+    private func finish(isInline: Bool, _ main: some MainBody) {
+        if isInline {
+            let worker = workers[0]
+            worker.run { main.isFinished }
+            _ = state.beginShutdown()
+            requestShutdown()
+            worker.run { false }
+            worker.end()
+            _ = joinThreads(deadline: .never)
+        } else {
+            main.blockUntilFinished()
+            shutdown()
+        }
+    }
+
+    /// `shutdown()` blocks; a task must not.
+    private func shutDownAside() async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            WorkerThread.runAside {
+                self.shutdown()
+                continuation.resume()
+            }
+        }
+    }
+}
+
+/// The body of `Scheduler.run`.
+private protocol MainBody: AnyFiberOrTask {
+    var isFinished: Bool { get }
+}
+
+extension Fiber: MainBody {}
+
+/// Something that waits can be queued on.
+protocol AnyFiberOrTask: WaitSource {
+    func queue(_ node: WaitNode) -> Bool
+}
+
+extension AnyFiber: AnyFiberOrTask {
+    func queue(_ node: WaitNode) -> Bool { end.add(node) }
+}
+
+extension AnyFiberOrTask {
+    /// Blocks a plain thread.
+    fileprivate func blockUntilFinished() {
+        let parker = ThreadParker()
+        defer { parker.deallocate() }
+        if queue(WaitNode(.thread(parker), in: self)) { _ = parker.park(until: .max) }
+    }
+}
+
+/// An `async` main body and its outcome.
+private final class MainTask<Success>: MainBody, @unchecked Sendable {
+    private let end = WaitQueue()
+    // Written by the task, then announced by `end`.
+    private var outcome: Result<Success, any Error>?
+    private var body: (() async throws -> Success)?
+
+    init(_ body: sending @escaping () async throws -> Success) {
+        self.body = body
+    }
+
+    func start(on worker: Worker) {
+        Task(name: "main", executorPreference: worker) {
+            let body = self.body!
+            self.body = nil
+            do {
+                self.outcome = .success(try await body())
+            } catch {
+                self.outcome = .failure(error)
+            }
+            self.end.complete()
+        }
+    }
+
+    var isFinished: Bool { end.isComplete }
+    func withdraw(_ node: WaitNode) -> Bool { end.withdraw(node) }
+    func queue(_ node: WaitNode) -> Bool { end.add(node) }
+    func result() throws -> Success { try outcome!.get() }
+}

@@ -1,0 +1,162 @@
+import SystemPackage
+import Synchronization
+
+/// Workers that run fibers and Swift tasks side by side on io_uring.
+///
+/// Most programs have one and do not name it:
+///
+///     try Scheduler.run {
+///         let a = Fiber { try fetch("a") }
+///         let b = Fiber { try fetch("b") }
+///         print(try a.join(), try b.join())
+///     }
+///
+/// A scheduler that is made by `init` runs on threads of its own until ``shutdown(deadline:)``.
+/// All members may be used from any thread.
+public final class Scheduler: Sendable {
+    let state: SchedulerState
+    let workers: [Worker]
+
+    /// Threads that were started here; the worker of an inline run has none.
+    private let threads: Mutex<[WorkerThread]>
+
+    private let nextWorker = Atomic<Int>(0)
+
+    /// Starts a scheduler on threads of its own.
+    ///
+    /// - Throws: ``KernelRefusal`` when the kernel gives no ring, `Errno` when a thread cannot start,
+    ///   ``SchedulerError`` for an option or an environment variable that means nothing.
+    public convenience init(_ options: SchedulerOptions = SchedulerOptions()) throws {
+        try self.init(options, inlineWorkers: 0)
+    }
+
+    /// - Parameter inlineWorkers: How many of the workers, counted from 0, the caller runs itself.
+    init(_ options: SchedulerOptions, inlineWorkers: Int) throws {
+        try options.validate()
+        let state = SchedulerState(options: options, mask: try Environment.kernelMask())
+        var workers: [Worker] = []
+        var threads: [WorkerThread] = []
+        do {
+            for index in 0..<options.workers {
+                workers.append(try Worker(index: index, shared: state))
+            }
+            state.adopt(workers)
+            for worker in workers.dropFirst(inlineWorkers) {
+                threads.append(try WorkerThread(running: worker))
+            }
+        } catch {
+            _ = state.beginShutdown()
+            for thread in threads { thread.stopAndJoin() }
+            for worker in workers { worker.destroy() }
+            state.release()
+            throw error
+        }
+        self.state = state
+        self.workers = workers
+        self.threads = Mutex(threads)
+    }
+
+    /// The number of workers.
+    public var workerCount: Int { workers.count }
+
+    /// True when this thread runs one of the scheduler's workers.
+    public var isCurrent: Bool {
+        CurrentThread.worker.map { $0.shared === state } ?? false
+    }
+
+    /// The worker for new work: the one that runs this thread, or the next in turn.
+    private var placement: Worker {
+        if let worker = CurrentThread.worker, worker.shared === state { return worker }
+        let turn = nextWorker.wrappingAdd(1, ordering: .relaxed).oldValue
+        return workers[Int(UInt(bitPattern: turn) % UInt(workers.count))]
+    }
+
+    // MARK: Spawning
+
+    /// Starts a fiber. Called on one of the workers, the fiber runs there; otherwise workers take
+    /// turns.
+    ///
+    /// After ``shutdown(deadline:)`` the fiber ends with `CancellationError` before it begins.
+    @discardableResult
+    public func spawn<Success>(
+        name: String? = nil, priority: TaskPriority? = nil,
+        operation: sending @escaping () throws -> Success
+    ) -> Fiber<Success> {
+        let fiber = Fiber(name: name, on: placement, operation: operation)
+        fiber.start(priority: priority)
+        return fiber
+    }
+
+    /// Starts a fiber on the worker with the given index, which must be less than ``workerCount``.
+    @discardableResult
+    public func spawn<Success>(
+        onWorker index: Int, name: String? = nil, priority: TaskPriority? = nil,
+        operation: sending @escaping () throws -> Success
+    ) -> Fiber<Success> {
+        precondition(workers.indices.contains(index), "there is no worker \(index)")
+        let fiber = Fiber(name: name, on: workers[index], operation: operation)
+        fiber.start(priority: priority)
+        return fiber
+    }
+
+    /// The executor for Swift tasks: of the current worker, or of the next in turn.
+    ///
+    ///     Task(executorPreference: scheduler.taskExecutor) { … }
+    public var taskExecutor: any TaskExecutor { placement }
+
+    /// The executor of the worker with the given index, which must be less than ``workerCount``.
+    public func taskExecutor(ofWorker index: Int) -> any TaskExecutor {
+        precondition(workers.indices.contains(index), "there is no worker \(index)")
+        return workers[index]
+    }
+
+    // MARK: Shutdown
+
+    /// Cancels every fiber, ends every operation, waits until all have ended, and stops the threads.
+    ///
+    /// Blocks the calling thread, which must not be one of the workers. Later calls return at once.
+    ///
+    /// - Parameter deadline: When it passes first, what still runs is left running, and its memory is
+    ///   leaked rather than freed under the kernel.
+    /// - Returns: What was left.
+    @discardableResult
+    public func shutdown(deadline: Deadline = .never) -> ShutdownReport {
+        precondition(!isCurrent, "Scheduler.shutdown() would wait for the thread it runs on")
+        guard state.beginShutdown() else { return ShutdownReport() }
+        requestShutdown()
+        return joinThreads(deadline: deadline)
+    }
+
+    func requestShutdown() {
+        for worker in workers { worker.perform { $0.beginShutdown() } }
+    }
+
+    func joinThreads(deadline: Deadline) -> ShutdownReport {
+        let threads = threads.withLock { threads in
+            defer { threads = [] }
+            return threads
+        }
+        var report = ShutdownReport()
+        for thread in threads where !thread.join(deadline: deadline) { report.stuckWorkers += 1 }
+        report.fibers = state.fiberCount
+        if report.stuckWorkers == 0 { state.release() }
+        return report
+    }
+
+    deinit {
+        if state.beginShutdown() {
+            requestShutdown()
+            // The last reference may go away on a worker, which cannot wait for itself: the threads
+            // end by themselves.
+            state.release()
+        }
+    }
+}
+
+/// What a shutdown left behind when its deadline passed; all zero otherwise.
+public struct ShutdownReport: Sendable, Hashable {
+    /// Fibers that have not ended.
+    public var fibers = 0
+    /// Workers whose thread has not ended.
+    public var stuckWorkers = 0
+}

@@ -1,0 +1,24 @@
+/// How a scheduler is made.
+public struct SchedulerOptions: Sendable, Hashable {
+    /// Threads, each with its own ring: 1 to 1024. Fibers never move from one to another, so programs that
+    /// do not ask for parallelism get one worker, and with it freedom from data races between fibers.
+    public var workers: Int
+
+    /// Usable bytes of a fiber's stack, at least 16 KiB; rounded up to whole pages. The memory is
+    /// reserved, and taken page by page as the fiber touches it.
+    public var fiberStackSize: Int
+
+    public init(workers: Int = 1, fiberStackSize: Int = 256 * 1024) {
+        self.workers = workers
+        self.fiberStackSize = fiberStackSize
+    }
+
+    func validate() throws(SchedulerError) {
+        guard (1...1024).contains(workers) else {
+            throw .invalidOption("\(workers) workers; there can be 1 to 1024")
+        }
+        guard (16 * 1024...1 << 30).contains(fiberStackSize) else {
+            throw .invalidOption("stacks of \(fiberStackSize) bytes; they can have 16 KiB to 1 GiB")
+        }
+    }
+}

@@ -1,0 +1,161 @@
+import Synchronization
+
+// MARK: - Operations of tasks
+
+extension Worker {
+    /// Starts an operation for the current task, wherever it runs, and suspends it until the
+    /// terminal completion.
+    ///
+    /// The cell carries the operation from the continuation, where it begins, to the cancellation
+    /// handler, which may run on any thread, also before it has begun.
+    func perform(_ request: Request, deadline: Deadline) async -> Completion {
+        let cell = OperationCell()
+        return await withTaskCancellationHandler {
+            await unsafe withUnsafeContinuation { continuation in
+                if CurrentThread.runs(self) {
+                    unsafe start(request, for: continuation, in: cell, deadline: deadline)
+                } else {
+                    let handover = unsafe Handover(continuation: continuation)
+                    perform { worker in
+                        unsafe worker.start(
+                            request, for: handover.continuation, in: cell, deadline: deadline)
+                    }
+                }
+            }
+        } onCancel: {
+            if let token = cell.cancel() {
+                perform { $0.cancel(token, reason: .user) }
+            }
+        }
+    }
+
+    private func start(
+        _ request: Request, for continuation: UnsafeContinuation<Completion, Never>,
+        in cell: OperationCell, deadline: Deadline
+    ) {
+        if cell.isCancelled || isShuttingDown || isDestroyed {
+            unsafe continuation.resume(returning: .cancelled(.user))
+            return
+        }
+        let token = unsafe start(request, waiter: .task(continuation), deadline: deadline)
+        if !cell.begin(token) { cancel(token, reason: .user) }
+    }
+}
+
+extension Worker {
+    /// The same for an operation that must run to its end.
+    func performUncancellably(_ request: Request) async -> Completion {
+        await unsafe withUnsafeContinuation { continuation in
+            let handover = unsafe Handover(continuation: continuation)
+            perform { worker in
+                if worker.isDestroyed {
+                    unsafe handover.continuation.resume(returning: .cancelled(.shutdown))
+                } else {
+                    _ = unsafe worker.start(
+                        request, waiter: .task(handover.continuation), deadline: .never)
+                }
+            }
+        }
+    }
+
+    /// The worker that does I/O for a task: the one that runs it or, for a task of another executor, one
+    /// of the process's own.
+    static var forCurrentTask: Worker {
+        CurrentThread.worker ?? BackgroundScheduler.worker
+    }
+}
+
+extension WaitQueue {
+    /// Suspends the task until the event, whatever happens to the task.
+    func wait(in source: any WaitSource) async {
+        _ = await unsafe withUnsafeContinuation { continuation in
+            let node = unsafe WaitNode(.task(continuation), in: source)
+            if !add(node) { unsafe continuation.resume(returning: Completion(0)) }
+        }
+    }
+}
+
+/// Between a task's operation and its cancellation handler.
+private final class OperationCell: Sendable {
+    /// 0: not begun. All ones: cancelled. Otherwise the operation, plus one.
+    private let state = Atomic<UInt64>(0)
+    private static let cancelled = UInt64.max
+
+    var isCancelled: Bool { state.load(ordering: .acquiring) == Self.cancelled }
+
+    /// The worker's thread, once. False when cancellation came first.
+    func begin(_ token: OperationToken) -> Bool {
+        state.compareExchange(
+            expected: 0, desired: token.userData &+ 1, ordering: .acquiringAndReleasing
+        ).exchanged
+    }
+
+    /// The handler, once. The operation to cancel, if it has begun.
+    func cancel() -> OperationToken? {
+        let old = state.exchange(Self.cancelled, ordering: .acquiringAndReleasing)
+        return old == 0 ? nil : OperationToken(userData: old &- 1)
+    }
+}
+
+@safe
+private struct Handover: @unchecked Sendable {
+    let continuation: UnsafeContinuation<Completion, Never>
+}
+
+// MARK: - Waiting for the end of a fiber
+
+extension AnyFiber {
+    /// From a task.
+    func waitForEnd(deadline: Deadline) async -> Completion {
+        if Task.isCancelled { return .cancelled(.user) }
+        let place = NodePlace()
+        return await withTaskCancellationHandler {
+            await unsafe withUnsafeContinuation { continuation in
+                let node = unsafe WaitNode(.task(continuation), in: self)
+                guard end.add(node) else {
+                    unsafe continuation.resume(returning: Completion(0))
+                    return
+                }
+                if place.set(node) { node.interrupt(.user) }
+                if deadline != .never { worker.interrupt(node, at: deadline) }
+            }
+        } onCancel: {
+            place.cancel()?.interrupt(.user)
+        }
+    }
+}
+
+extension Worker {
+    /// Ends the node's wait at `deadline`, if it still lasts then. Any thread.
+    fileprivate func interrupt(_ node: WaitNode, at deadline: Deadline) {
+        perform { worker in
+            let message = Message.runnable({ _ in node.interrupt(.deadline) }, kind: .timedMessage)
+            _ = worker.timers.insert(deadline: deadline.nanoseconds, payload: message.word)
+        }
+    }
+}
+
+/// Between a task's wait and its cancellation handler.
+private final class NodePlace: Sendable {
+    private struct State {
+        var node: WaitNode?
+        var isCancelled = false
+    }
+
+    private let state = Mutex(State())
+
+    /// True when cancellation came first.
+    func set(_ node: WaitNode) -> Bool {
+        state.withLock {
+            $0.node = node
+            return $0.isCancelled
+        }
+    }
+
+    func cancel() -> WaitNode? {
+        state.withLock {
+            $0.isCancelled = true
+            return $0.node
+        }
+    }
+}

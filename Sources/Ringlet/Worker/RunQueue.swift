@@ -1,0 +1,45 @@
+/// First in, first out: what the worker runs next. For the worker's thread.
+///
+/// Fibers and jobs share one queue, so neither can starve the other.
+struct RunQueue: ~Copyable {
+    private var words = HotArray<UInt>(repeating: 0, capacity: 256)
+    // Free-running; the capacity is a power of two.
+    private var head = 0
+    private var tail = 0
+
+    @inline(__always)
+    var count: Int { tail &- head }
+
+    @inline(__always)
+    var isEmpty: Bool { head == tail }
+
+    @inline(__always)
+    mutating func push(_ runnable: Runnable) {
+        if count == words.capacity { grow() }
+        words[tail & (words.capacity &- 1)] = runnable.word
+        tail &+= 1
+    }
+
+    @inline(__always)
+    mutating func pop() -> Runnable? {
+        if isEmpty { return nil }
+        let word = words[head & (words.capacity &- 1)]
+        head &+= 1
+        return Runnable(word: word)
+    }
+
+    @inline(never)
+    private mutating func grow() {
+        let old = words.capacity
+        var larger = HotArray<UInt>(repeating: 0, capacity: old * 2)
+        for index in 0..<old { larger[index] = words[(head &+ index) & (old &- 1)] }
+        swap(&words, &larger)
+        larger.deallocate()
+        head = 0
+        tail = old
+    }
+
+    consuming func deallocate() {
+        words.deallocate()
+    }
+}

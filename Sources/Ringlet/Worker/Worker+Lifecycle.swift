@@ -1,0 +1,100 @@
+import Synchronization
+
+/// Beginning, shutting down and ending of a worker. All on the worker's thread, except
+/// ``destroy()`` and ``runStragglers()``.
+extension Worker {
+    /// Makes the calling thread the worker's.
+    func begin() throws {
+        try attach()
+        do {
+            try FiberHost.prepare(self)
+        } catch {
+            end()
+            throw error
+        }
+    }
+
+    /// Runs turns until `isDone`, or until the shutdown has drained everything.
+    func run(until isDone: () -> Bool) {
+        while true {
+            work()
+            if isDone() || isShuttingDown && isDrained { return }
+            rest()
+        }
+    }
+
+    private var isDrained: Bool {
+        shared.fiberCount == 0 && operations.activeCount == 0 && ready.isEmpty && inbox.isEmpty
+            && backlog.isEmpty
+    }
+
+    /// Cancels every fiber and every operation of this worker. What begins later is cancelled as it
+    /// begins.
+    func beginShutdown() {
+        guard !isShuttingDown else { return }
+        isShuttingDown = true
+        var fiber = liveFibers
+        while let current = fiber {
+            // Read before: cancelling may make it run, but not here.
+            fiber = current.nextLive
+            current.owner.cancel()
+        }
+        for token in operations.tokens(where: { _ in true }) { cancel(token, reason: .shutdown) }
+    }
+
+    /// Takes back the wake-up and gives up the thread. Nothing may be in flight any more.
+    func end() {
+        isEnding = true
+        for kind in [UserDataKind.wake, .mainQueue] {
+            submit(.cancel(userData: kind.userData), userData: UserDataKind.ignored.userData, reserved: 0)
+        }
+        while internalOperations > 0 {
+            enter(wait: true, timeout: -1)
+            harvest()
+        }
+        closed.store(true, ordering: .sequentiallyConsistent)
+        _ = inbox.drain(into: &ready)
+        while let runnable = ready.pop() { runStraggler(runnable) }
+        CurrentThread.leave()
+        destroy()
+    }
+
+    /// Frees what the worker holds; it has ended or never begun. Any thread.
+    func destroy() {
+        if isDestroyed { return }
+        isDestroyed = true
+        ring.destroy()
+        inbox.wake.close()
+        stacks.destroy()
+    }
+
+    // MARK: Stragglers
+
+    /// Deals with what was pushed after the worker ended: a task that outlives its scheduler still runs,
+    /// on the default executor's threads. Any thread.
+    func runStragglers() {
+        stragglers.withLock { _ in
+            var queue = RunQueue()
+            _ = inbox.drain(into: &queue)
+            while let runnable = queue.pop() { runStraggler(runnable) }
+            queue.deallocate()
+        }
+    }
+
+    private func runStraggler(_ runnable: Runnable) {
+        switch runnable.kind {
+        case .job, .actorJob, .scheduledJob:
+            Task.detached {
+                switch runnable.kind {
+                case .job: self.runJob(runnable)
+                case .actorJob: self.runActorJob(runnable)
+                default: self.runScheduledJob(runnable)
+                }
+            }
+        case .message, .timedMessage:
+            Message.deliver(runnable, to: self)
+        case .fiber, .operationDeadline, .sleepingFiber, .fiberDeadline:
+            preconditionFailure("a worker ends after its fibers")
+        }
+    }
+}

@@ -1,0 +1,203 @@
+import SystemPackage
+
+/// The order of events. One turn: timers, completions, injected work, ready queue, one enter.
+extension Worker {
+    /// How much of the ready queue one turn may run. A storm of yields delays timers and I/O by no
+    /// more than this.
+    private static let turnItems = 64
+    private static let turnNanoseconds: UInt64 = 100_000
+    /// The clock is read once per this many items.
+    private static let itemsPerClock = 16
+    /// Completions and due timers per turn.
+    private static let harvestLimit: UInt32 = 256
+    private static let timerLimit = 1024
+
+    /// Makes the calling thread this worker's: enables the ring and arms the wake-up.
+    func attach() throws {
+        try CurrentThread.enter(self)
+        do {
+            try ring.enable()
+        } catch {
+            CurrentThread.leave()
+            throw error
+        }
+        armWake()
+        if index == 0 && LinuxThread.isMain { armMainQueue() }
+    }
+
+    /// The first part of a turn: everything that can be done without the kernel.
+    func work() {
+        counters.turns &+= 1
+        if timers.count > 0 { fireTimers() }
+        harvest()
+        _ = inbox.drain(into: &ready)
+        runReady()
+        if !backlog.isEmpty { submitBacklog() }
+    }
+
+    /// The second part: one enter, which submits and, when there is nothing to run, waits.
+    func rest() {
+        if ready.isEmpty && inbox.isEmpty {
+            waitForCompletions()
+        } else if ring.pending > 0 || ring.needsEnter {
+            enter(wait: false, timeout: -1)
+        }
+    }
+
+    private func runReady() {
+        var remaining = min(ready.count, Self.turnItems)
+        var started: UInt64 = 0
+        while remaining > 0, let runnable = ready.pop() {
+            run(runnable)
+            remaining &-= 1
+            if remaining & (Self.itemsPerClock &- 1) == 0 && remaining > 0 {
+                let now = LinuxThread.now()
+                if started == 0 {
+                    started = now
+                } else if now &- started > Self.turnNanoseconds {
+                    return
+                }
+            }
+        }
+    }
+
+    @inline(__always)
+    private func run(_ runnable: Runnable) {
+        switch runnable.kind {
+        case .fiber:
+            counters.fiberResumes &+= 1
+            FiberHost.resume(FiberRef(address: runnable.address), on: self)
+        case .job:
+            counters.jobs &+= 1
+            runJob(runnable)
+        case .actorJob:
+            counters.jobs &+= 1
+            runActorJob(runnable)
+        case .scheduledJob:
+            counters.jobs &+= 1
+            runScheduledJob(runnable)
+        case .message, .timedMessage:
+            Message.deliver(runnable, to: self)
+        case .operationDeadline, .sleepingFiber, .fiberDeadline:
+            preconditionFailure("a timer's word is never queued")
+        }
+    }
+
+    // MARK: Waiting
+
+    private func waitForCompletions() {
+        // No enter when completions are visible and nothing has to be submitted.
+        if ring.hasCompletions {
+            if ring.pending > 0 { enter(wait: false, timeout: -1) }
+            return
+        }
+        let deadline = timers.count > 0 ? timers.nextDeadline() : .max
+        var timeout: Int64 = -1
+        if deadline != .max {
+            let now = LinuxThread.now()
+            if deadline <= now {
+                if ring.pending > 0 || ring.needsEnter { enter(wait: false, timeout: -1) }
+                return
+            }
+            timeout = Int64(clamping: deadline &- now)
+        }
+        guard inbox.park() else { return }
+        enter(wait: true, timeout: timeout)
+        inbox.unpark()
+    }
+
+    /// The one call into the kernel.
+    @inline(__always)
+    func enter(wait: Bool, timeout: Int64) {
+        let result = ring.enter(wait: wait, timeout: timeout)
+        if result < 0 { entered(withError: Errno(rawValue: -result)) }
+    }
+
+    @inline(never)
+    private func entered(withError error: Errno) {
+        switch error {
+        // A signal, the timeout, or the kernel short of room: the loop comes round again.
+        case .interrupted, Errno(rawValue: 62) /* ETIME */, .resourceBusy, .resourceTemporarilyUnavailable:
+            break
+        default:
+            // EBADR (5.19): the kernel had no memory left to keep a completion. What waits for it
+            // would wait for ever, and its buffer is not ours to free.
+            fatalError("io_uring_enter failed with \(error): completions are lost")
+        }
+    }
+
+    // MARK: Completions
+
+    func harvest() {
+        _ = ring.harvest(limit: Self.harvestLimit) { userData, result, _ in
+            switch UserDataKind(of: userData) {
+            case .operation: complete(OperationToken(userData: userData), result: result)
+            case .wake:
+                internalOperations &-= 1
+                armWake()
+            case .mainQueue:
+                internalOperations &-= 1
+                serveMainQueue()
+            case .ignored: break
+            }
+        }
+    }
+
+    @inline(__always)
+    private func complete(_ token: OperationToken, result: Int32) {
+        guard let (waiter, reason, timer) = operations.complete(token) else { return }
+        if timer != .none { _ = timers.cancel(timer) }
+        let completion = Completion(result, reason)
+        if let fiber = waiter.resume(with: completion) { ready.push(Runnable(fiber)) }
+    }
+
+    private func armWake() {
+        if isEnding { return }
+        internalOperations &+= 1
+        submit(
+            .read(inbox.wake.descriptor, into: wakeBuffer.address, count: 8, at: nil),
+            userData: UserDataKind.wake.userData, reserved: 0)
+    }
+
+    private func armMainQueue() {
+        guard !isEnding, let descriptor = LinuxThread.mainQueueDescriptor else { return }
+        internalOperations &+= 1
+        submit(.pollReadable(descriptor), userData: UserDataKind.mainQueue.userData, reserved: 0)
+    }
+
+    private func serveMainQueue() {
+        if isEnding { return }
+        // Deferred: it runs user code, which may submit, and this is the middle of a harvest.
+        ready.push(
+            Message.runnable { worker in
+                LinuxThread.runMainQueue()
+                worker.armMainQueue()
+            })
+    }
+
+    // MARK: Timers
+
+    private func fireTimers() {
+        let now = LinuxThread.now()
+        var remaining = Self.timerLimit
+        while remaining > 0, let word = timers.popDue(now: now) {
+            fire(Runnable(word: word))
+            remaining -= 1
+        }
+    }
+
+    private func fire(_ due: Runnable) {
+        switch due.kind {
+        case .sleepingFiber:
+            let fiber = FiberRef(address: due.address)
+            fiber.deliver(Completion(0))
+            ready.push(Runnable(fiber))
+        case .operationDeadline:
+            cancel(due.operation, reason: .deadline)
+        case .fiberDeadline:
+            interrupt(FiberRef(address: due.address), reason: .deadline)
+        case .job, .actorJob, .scheduledJob, .fiber, .message, .timedMessage:
+            ready.push(due)
+        }
+    }
+}

@@ -1,0 +1,225 @@
+import Synchronization
+
+/// One thread, one ring, one run queue, one operation table, one set of timers.
+///
+/// Everything here belongs to the worker's thread, but for what is marked otherwise. `@unchecked
+/// Sendable`, because a reference to it is how other threads reach ``inbox``.
+final class Worker: @unchecked Sendable {
+    /// Position among the scheduler's workers.
+    let index: Int
+
+    // MARK: Shared
+
+    /// Any thread pushes, the worker drains.
+    let inbox: InjectionQueue
+
+    /// What the workers of one scheduler share.
+    let shared: SchedulerState
+
+    /// True once the worker has ended. Written by its thread, read by whoever pushes.
+    let closed = Atomic<Bool>(false)
+
+    /// Held by whoever deals with what was pushed after the end.
+    let stragglers = Mutex<Void>(())
+
+    // MARK: Bound to the thread
+
+    let ring: Ring
+    var ready = RunQueue()
+    var operations = OperationTable()
+    var timers: TimerWheel
+    let stacks: StackPool
+
+    /// Head of the list of started fibers.
+    var liveFibers: FiberRef?
+
+    /// Submissions that found no room in the queue, in order. Almost always empty.
+    var backlog: [(request: Request, userData: UInt64)] = []
+
+    /// The host rung of fibers that start here; set once by ``FiberHost``.
+    var rung = FiberHost.Rung.plain
+
+    /// Where the eventfd's count is read to. The memory is the kernel's while the worker runs.
+    let wakeBuffer = Buffer(capacity: 8)
+
+    /// Submissions of the worker's own in flight: the wake-up, the main queue.
+    var internalOperations = 0
+
+    /// Set by ``beginShutdown()``.
+    var isShuttingDown = false
+
+    /// Set by ``end()``: the wake-up is not armed again.
+    var isEnding = false
+
+    /// Set by ``destroy()``.
+    var isDestroyed = false
+
+    var counters = WorkerCounters()
+
+    /// Any thread. The ring is enabled by ``attach()``, on the worker's thread.
+    init(index: Int, shared: SchedulerState) throws {
+        self.index = index
+        self.shared = shared
+        ring = try Ring.make(mask: shared.mask)
+        do {
+            inbox = try InjectionQueue()
+            stacks = try StackPool(stackSize: shared.fiberStackSize)
+        } catch {
+            ring.destroy()
+            throw error
+        }
+        timers = TimerWheel(now: LinuxThread.now())
+    }
+
+    // MARK: Making things runnable
+
+    /// Queues `runnable` from any thread.
+    @inline(__always)
+    func enqueue(_ runnable: Runnable) {
+        if CurrentThread.runs(self) { ready.push(runnable) } else { inject(runnable) }
+    }
+
+    @inline(never)
+    private func inject(_ runnable: Runnable) {
+        inbox.push(runnable)
+        if closed.load(ordering: .sequentiallyConsistent) { runStragglers() }
+    }
+
+    /// Asks the worker to make a call. Any thread; on the worker's own, the call is made at once.
+    func perform(_ action: sending @escaping (Worker) -> Void) {
+        if CurrentThread.runs(self) { action(self) } else { inject(Message.runnable(action)) }
+    }
+
+    // MARK: Operations
+
+    /// Submits `request` for `waiter`. The memory it names belongs to the kernel until the waiter
+    /// is resumed.
+    @inline(__always)
+    func start(_ request: Request, waiter: Waiter, deadline: Deadline) -> OperationToken {
+        let token = operations.insert(waiter: waiter, descriptor: request.descriptor)
+        submit(request, userData: token.userData, reserved: Ring.reserved)
+        if deadline != .never {
+            operations.setTimer(
+                timers.insert(
+                    deadline: deadline.nanoseconds, payload: Runnable(deadlineOf: token).word),
+                of: token)
+        }
+        return token
+    }
+
+    /// Requests cancellation. The waiter is resumed by the operation's own completion, whatever that
+    /// turns out to be: bytes that arrived first are delivered.
+    func cancel(_ token: OperationToken, reason: CancelReason) {
+        if operations.markCancelling(token, reason: reason) {
+            submit(
+                .cancel(userData: token.userData), userData: UserDataKind.ignored.userData,
+                reserved: 0)
+        }
+    }
+
+    /// Requests cancellation of everything that this worker has in flight on `descriptor`.
+    func cancelAll(on descriptor: Int32) {
+        if isDestroyed { return }
+        if ring.canCancelByDescriptor {
+            submit(
+                .cancelAll(on: descriptor), userData: UserDataKind.ignored.userData, reserved: 0)
+        } else {
+            for token in operations.tokens(where: { $0 == descriptor }) {
+                submit(
+                    .cancel(userData: token.userData), userData: UserDataKind.ignored.userData,
+                    reserved: 0)
+            }
+        }
+    }
+
+    /// Ends the wait of a parked fiber, whatever it waits for.
+    func interrupt(_ fiber: FiberRef, reason: CancelReason) {
+        let (kind, token) = fiber.wait
+        switch kind {
+        case .none:
+            break
+        case .operation:
+            cancel(OperationToken(userData: token), reason: reason)
+        case .timer:
+            if timers.cancel(TimerToken(bits: token)) {
+                fiber.deliver(.cancelled(reason))
+                ready.push(Runnable(fiber))
+            }
+        case .node:
+            WaitNode.named(by: token).interrupt(reason)
+        }
+    }
+
+    @inline(__always)
+    func submit(_ request: Request, userData: UInt64, reserved: UInt32) {
+        if backlog.isEmpty && ring.submit(request, userData: userData, reserved: reserved) { return }
+        submitSlowly(request, userData: userData, reserved: reserved)
+    }
+
+    /// The queue is full: let the kernel consume it, or keep the request for later. Nothing is
+    /// harvested here, since this may run in the middle of a harvest.
+    @inline(never)
+    private func submitSlowly(_ request: Request, userData: UInt64, reserved: UInt32) {
+        if backlog.isEmpty {
+            enter(wait: false, timeout: -1)
+            if ring.submit(request, userData: userData, reserved: reserved) { return }
+        }
+        backlog.append((request, userData))
+    }
+
+    /// Moves what found no room into the queue, as far as it goes.
+    @inline(never)
+    func submitBacklog() {
+        var moved = 0
+        for entry in backlog {
+            guard ring.submit(entry.request, userData: entry.userData, reserved: 0) else { break }
+            moved += 1
+        }
+        backlog.removeFirst(moved)
+    }
+
+    // MARK: Fibers
+
+    /// Adds a fiber that has got its stack.
+    func fiberStarted(_ fiber: FiberRef) {
+        fiber.link(before: liveFibers)
+        liveFibers = fiber
+    }
+
+    /// Removes a fiber whose stack has ended and reuses the stack.
+    func fiberEnded(_ fiber: FiberRef) {
+        if liveFibers == fiber { liveFibers = fiber.nextLive }
+        fiber.unlink()
+        stacks.destroyFiber(fiber)
+    }
+}
+
+/// What a worker has done so far. For the worker's thread.
+struct WorkerCounters {
+    var turns: UInt64 = 0
+    var fiberResumes: UInt64 = 0
+    var jobs: UInt64 = 0
+}
+
+/// What a completion is for: the top byte of its `user_data`.
+enum UserDataKind: UInt8 {
+    /// An operation; the rest is its token.
+    case operation
+    /// The eventfd was signalled.
+    case wake
+    /// The main queue has work.
+    case mainQueue
+    /// Nobody is interested: the answer to a cancel.
+    case ignored
+
+    @inline(__always)
+    var userData: UInt64 { UInt64(rawValue) << 56 }
+
+    @inline(__always)
+    init(of userData: UInt64) {
+        guard let kind = UserDataKind(rawValue: UInt8(truncatingIfNeeded: userData &>> 56)) else {
+            preconditionFailure("a completion of nothing that was submitted")
+        }
+        self = kind
+    }
+}
