@@ -54,7 +54,7 @@ for size in "${size_list[@]}"; do
                     --connections "$connection" --size "$size" \
                     --seconds "$seconds" --warmup "$warmup"); then
                     cat "$work/err" >&2
-                    fail "the load on '${names[index]}' failed (connections $connection, size $size)"
+                    fail "the load failed on '${names[index]}' ($connection connections, $size B)"
                 fi
                 stop_server
                 printf '{"name": "%s", "round": %d, "load": %s}\n' \

@@ -44,7 +44,7 @@ fi
 [[ -x $program ]] || program=$(command -v "$program") || fail "no such program: $program"
 strip -o "$work/server" "$program" || fail "cannot make a stripped copy of $program"
 
-# count_run ECHOES: prints the instructions of one whole life of the server.
+# count_run ECHOES: leaves the instructions of one whole life of the server in $instructions.
 count_run() {
     local total
     start_server "valgrind --tool=callgrind --callgrind-out-file=$work/callgrind \

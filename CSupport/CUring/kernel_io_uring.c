@@ -86,7 +86,7 @@ static void real_teardown(curing_ring *ring) {
     ring->kernel_state = NULL;
 }
 
-const curing_kernel curing_kernel_io_uring = {
+static const curing_kernel io_uring_kernel = {
     .name = "io_uring",
     .setup = real_setup,
     .enter = real_enter,
@@ -94,11 +94,13 @@ const curing_kernel curing_kernel_io_uring = {
     .teardown = real_teardown,
 };
 
+const curing_kernel *curing_io_uring(void) { return &io_uring_kernel; }
+
 // Registering the ring's own descriptor saves the look-up in the file table at each enter. It is
 // kept per thread by the kernel, so it happens on the owner's thread. Best effort.
 void curing_register_ring_fd(curing_ring *ring) {
     struct io_uring *real = ring->kernel_state;
-    if (ring->kernel == &curing_kernel_io_uring && io_uring_register_ring_fd(real) == 1) {
+    if (ring->kernel == &io_uring_kernel && io_uring_register_ring_fd(real) == 1) {
         ring->enter_flags |= CURING_ENTER_REGISTERED_RING;
     }
 }

@@ -10,11 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 int curing_eventfd(void) {
     int fd = eventfd(0, EFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int curing_signalfd(const sigset_t *signals) {
+    int fd = signalfd(-1, signals, SFD_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 

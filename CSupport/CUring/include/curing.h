@@ -63,7 +63,7 @@ typedef struct curing_kernel {
 } curing_kernel;
 
 // The io_uring of the running Linux, through liburing.
-extern const curing_kernel curing_kernel_io_uring;
+const curing_kernel *curing_io_uring(void);
 
 struct curing_ring {
     // Submission queue. The thread writes entries and the tail; the kernel writes the head and flags.

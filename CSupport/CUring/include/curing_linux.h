@@ -4,6 +4,7 @@
 #ifndef CURING_LINUX_H
 #define CURING_LINUX_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
@@ -19,6 +20,9 @@ static inline uint64_t curing_now(void) {
 
 // A close-on-exec eventfd(2), or a negative errno.
 int curing_eventfd(void);
+
+// A close-on-exec signalfd(2) for `signals`, or a negative errno.
+int curing_signalfd(const sigset_t *signals);
 
 // Adds one to an eventfd. Any thread, async-signal-safe.
 void curing_eventfd_signal(int fd);

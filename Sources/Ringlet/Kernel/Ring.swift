@@ -17,10 +17,9 @@ struct Ring {
         let ring = UnsafeMutablePointer<curing_ring>.allocate(capacity: 1)
         unsafe ring.initialize(to: curing_ring())
         var refusal = curing_refusal()
-        let error = unsafe withUnsafePointer(to: curing_kernel_io_uring) { kernel in
-            unsafe curing_create(
-                ring, kernel, Ring.submissionEntries, Ring.completionEntries, mask.native, &refusal)
-        }
+        let error = unsafe curing_create(
+            ring, curing_io_uring(), Ring.submissionEntries, Ring.completionEntries, mask.native,
+            &refusal)
         guard error == 0 else {
             unsafe ring.deallocate()
             throw KernelRefusal(refusal)

@@ -26,7 +26,6 @@ struct TimerNode: BitwiseCopyable {
     var deadline: UInt64 = .max
     var payload: UInt = 0
     var previous: UInt32 = 0
-    /// Of a free cell: the next free cell.
     var next: UInt32 = 0
     /// Counts the timers that have left this cell, so that their tokens are told from the present.
     var generation: UInt32 = 0
@@ -57,7 +56,8 @@ struct TimerWheel: ~Copyable {
     private static let slotsPerLevel = 1 << digitBits
     /// Levels that cover each 64-bit deadline: the uppermost holds the remaining four bits.
     private static let levelCount = (UInt64.bitWidth + digitBits - 1) / digitBits
-    /// The heads of the lists are the first cells of the slab; list `level * 64 + slot` is that cell.
+    /// The heads of the lists are the first cells of the slab, that of slot `s` of level `l` at
+    /// `l * 64 + s`.
     private static let listCount = levelCount * slotsPerLevel
     private static let initialCapacity = 1024
     /// How many timers of a slot are looked at to find the nearest one.
@@ -74,8 +74,10 @@ struct TimerWheel: ~Copyable {
 
     /// Cells handed out so far, list heads included; those above have never been used.
     private var usedCells = Self.listCount
-    /// The first cell of the free list; 0, which is a list head, when there is none.
-    private var firstFree: UInt32 = 0
+    /// The free cells among them, a stack: a list through the cells themselves would make a burst
+    /// of insertions wait for one cache miss after the other. It has room for all cells.
+    private var freeCells = HotArray<UInt32>(repeating: 0, capacity: Self.initialCapacity)
+    private var freeCount = 0
 
     /// All timers in slots are due at the cursor or later, all overdue ones earlier. It never goes
     /// back, and never beyond the latest time that ``popDue(now:)`` was given.
@@ -98,6 +100,7 @@ struct TimerWheel: ~Copyable {
 
     deinit {
         nodes.deallocate()
+        freeCells.deallocate()
         occupiedSlots.deallocate()
     }
 
@@ -225,7 +228,7 @@ struct TimerWheel: ~Copyable {
     private func start(of list: Int) -> UInt64 {
         let shift = list / Self.slotsPerLevel &* Self.digitBits
         let slot = UInt64(truncatingIfNeeded: list % Self.slotsPerLevel)
-        // Above the uppermost digit this shifts by more than the width, which leaves 0 as it should.
+        // Above the uppermost digit this shifts by more than the width, which rightly leaves 0.
         let above = shift &+ Self.digitBits
         return ((cursor >> above) << above) | slot &<< UInt64(truncatingIfNeeded: shift)
     }
@@ -294,16 +297,16 @@ struct TimerWheel: ~Copyable {
     /// A cell for a new timer: the one freed last, which is likely still in the cache.
     @inline(__always)
     private mutating func takeCell() -> Int {
-        let free = Int(firstFree)
-        if free != 0 {
-            firstFree = nodes[free].next
-            return free
+        if freeCount > 0 {
+            freeCount &-= 1
+            return Int(freeCells[freeCount])
         }
         if usedCells == nodes.capacity {
             growSlab()
         }
         let unused = usedCells
         usedCells &+= 1
+        // The slab grows without being filled.
         nodes[unused].generation = 0
         return unused
     }
@@ -312,6 +315,7 @@ struct TimerWheel: ~Copyable {
     private mutating func growSlab() {
         precondition(usedCells <= Int(UInt32.max) / 2, "more timers than a token can name")
         nodes.growLeavingRest(to: usedCells * 2)
+        freeCells.growLeavingRest(to: usedCells * 2)
     }
 
     /// Frees the cell of a timer that is in no list any more. Returns the payload.
@@ -319,8 +323,8 @@ struct TimerWheel: ~Copyable {
     @discardableResult
     private mutating func releaseCell(_ index: Int) -> UInt {
         nodes[index].generation &+= 1
-        nodes[index].next = firstFree
-        firstFree = UInt32(truncatingIfNeeded: index)
+        freeCells[freeCount] = UInt32(truncatingIfNeeded: index)
+        freeCount &+= 1
         count &-= 1
         return nodes[index].payload
     }

@@ -86,9 +86,17 @@ static inline int count_of(const char *text, const char *part) {
     return count;
 }
 
+#if CCTX_ANNOUNCED
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(undefined_behavior_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
 // Sanitizers end a crashing process with exit(1) after their report, instead of the signal.
 static inline bool died_of(outcome result, int number) {
-#if CCTX_ANNOUNCED
+#ifdef SANITIZED
     if (WIFEXITED(result.status) && WEXITSTATUS(result.status) != 0) return true;
 #endif
     return WIFSIGNALED(result.status) && WTERMSIG(result.status) == number;

@@ -1,0 +1,52 @@
+/// A Unix signal that a program may want to wait for.
+public struct UnixSignal: RawRepresentable, Hashable, Sendable {
+    /// The number, as in signal(7).
+    public let rawValue: Int32
+
+    public init(rawValue: Int32) { self.rawValue = rawValue }
+
+    /// SIGHUP.
+    public static let hangUp = UnixSignal(rawValue: 1)
+    /// SIGINT: Control-C.
+    public static let interrupt = UnixSignal(rawValue: 2)
+    /// SIGTERM.
+    public static let terminate = UnixSignal(rawValue: 15)
+}
+
+/// Signals as something to wait for, instead of handlers that interrupt.
+///
+/// Make it before the scheduler: it blocks the signals in the calling thread, and threads that are started later
+/// inherit that. A thread that does not block them would take the signal's default action.
+public final class SignalListener: Sendable {
+    private let descriptor: Descriptor
+
+    /// - Throws: `Errno.invalidArgument` for something that is no signal.
+    public init(for signals: [UnixSignal]) throws {
+        descriptor = Descriptor(try SignalCalls.open(signals.map(\.rawValue)))
+    }
+
+    /// Waits for the next signal.
+    @available(*, noasync, message: "in a task, await next()")
+    public func next(deadline: Deadline = .never) throws -> UnixSignal {
+        var record = Buffer(capacity: SignalCalls.recordSize)
+        let count = try descriptor.perform(
+            .read(descriptor.raw, into: record.address, count: record.capacity, at: nil),
+            "SignalListener.next()", deadline: deadline)
+        record.setCount(Int(count))
+        return Self.signal(in: record)
+    }
+
+    /// Waits for the next signal.
+    public func next(deadline: Deadline = .never) async throws -> UnixSignal {
+        var record = Buffer(capacity: SignalCalls.recordSize)
+        let count = try await descriptor.perform(
+            .read(descriptor.raw, into: record.address, count: record.capacity, at: nil),
+            deadline: deadline)
+        record.setCount(Int(count))
+        return Self.signal(in: record)
+    }
+
+    private static func signal(in record: borrowing Buffer) -> UnixSignal {
+        UnixSignal(rawValue: Int32(record[0]))
+    }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import Ringlet
+
+struct EchoCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "echo",
+        abstract: "Serve TCP echo until SIGINT or SIGTERM.")
+
+    @Option(help: "The port; 0 lets the kernel choose.")
+    var port: UInt16 = 7000
+
+    @Option(help: "The IPv4 address to listen on.")
+    var host = "127.0.0.1"
+
+    @Option(help: "Threads, each with its own ring.")
+    var workers = 1
+
+    @Option(help: "Bytes of each connection's buffer.")
+    var buffer = 16 * 1024
+
+    @Flag(help: "What serves a connection.")
+    var colour = EchoColour.fibers
+
+    func validate() throws {
+        guard SocketAddress(ipv4: host, port: port) != nil else {
+            throw ValidationError("'\(host)' is not an IPv4 address.")
+        }
+        guard buffer > 0 else { throw ValidationError("A buffer holds at least one byte.") }
+    }
+
+    func run() throws {
+        let signals = try SignalListener(for: [.interrupt, .terminate])
+        guard let address = SocketAddress(ipv4: host, port: port) else { return }
+        let scheduler = try Scheduler(SchedulerOptions(workers: workers))
+        let server = try EchoServer(
+            on: address, scheduler: scheduler, colour: colour, bufferSize: buffer)
+        print("listening on \(server.address)")
+        flushOutput()
+        let signal = scheduler.spawn(name: "signals") { try signals.next() }
+        _ = try signal.join()
+        let served = server.stop()
+        print("stopped after \(served) connections")
+    }
+}
+
+/// Which kind of coroutine serves a connection.
+enum EchoColour: String, EnumerableFlag {
+    case fibers, tasks
+}

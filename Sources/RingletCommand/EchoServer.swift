@@ -1,0 +1,88 @@
+import Ringlet
+import Synchronization
+
+/// A TCP echo server: one listener per worker on a shared port, one fiber or task per connection.
+final class EchoServer: Sendable {
+    let address: SocketAddress
+
+    private let scheduler: Scheduler
+    private let listeners: [TCPListener]
+    private let bufferSize: Int
+    private let connections = Atomic<Int>(0)
+
+    init(
+        on address: SocketAddress, scheduler: Scheduler, colour: EchoColour, bufferSize: Int
+    ) throws {
+        self.scheduler = scheduler
+        self.bufferSize = bufferSize
+        let first = try TCPListener(on: address, sharesPort: true)
+        var listeners = [first]
+        for _ in 1..<max(scheduler.workerCount, 1) {
+            listeners.append(try TCPListener(on: first.address, sharesPort: true))
+        }
+        self.listeners = listeners
+        self.address = first.address
+        for (index, listener) in listeners.enumerated() {
+            switch colour {
+            case .fibers:
+                scheduler.spawn(onWorker: index, name: "accept-\(index)") { [self] in
+                    acceptInFiber(listener)
+                }
+            case .tasks:
+                let executor = scheduler.taskExecutor(ofWorker: index)
+                Task(executorPreference: executor) { [self] in
+                    await acceptInTask(listener, executor)
+                }
+            }
+        }
+    }
+
+    /// Ends every connection and returns how many there were.
+    func stop() -> Int {
+        scheduler.shutdown(deadline: .after(.seconds(5)))
+        return connections.load(ordering: .relaxed)
+    }
+
+    // MARK: Fibers
+
+    private func acceptInFiber(_ listener: TCPListener) {
+        // Ends when the scheduler shuts down, which cancels the wait.
+        while let connection = try? listener.accept() {
+            connections.add(1, ordering: .relaxed)
+            Fiber { [self] in serve(connection) }
+        }
+    }
+
+    private func serve(_ connection: TCPConnection) {
+        var buffer = Buffer(capacity: bufferSize)
+        do {
+            while try connection.read(into: &buffer) > 0 {
+                try connection.write(buffer)
+            }
+        } catch {
+            // A peer that resets, or the shutdown: either way this connection is over.
+        }
+        try? connection.close()
+    }
+
+    // MARK: Tasks
+
+    private func acceptInTask(_ listener: TCPListener, _ executor: any TaskExecutor) async {
+        while let connection = try? await listener.accept() {
+            connections.add(1, ordering: .relaxed)
+            Task(executorPreference: executor) { [self] in await serve(connection) }
+        }
+    }
+
+    private func serve(_ connection: TCPConnection) async {
+        var buffer = Buffer(capacity: bufferSize)
+        do {
+            while try await connection.read(into: &buffer) > 0 {
+                try await connection.write(buffer)
+            }
+        } catch {
+            // As above.
+        }
+        try? await connection.close()
+    }
+}

@@ -1,0 +1,10 @@
+import ArgumentParser
+
+@main
+struct RingletCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ringlet",
+        abstract: "Fibers and Swift tasks on one io_uring loop.",
+        subcommands: [EchoCommand.self]
+    )
+}
