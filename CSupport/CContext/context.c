@@ -12,14 +12,13 @@ _Static_assert(offsetof(cctx, link) == 16, "where a Swift job keeps its link wor
 _Static_assert(offsetof(cctx, entry) == 64, "what a switch touches fits one cache line");
 _Static_assert(sizeof(cctx) % 16 == 0, "records that begin with a cctx need no padding after it");
 
-// The frame that cctx_switch pops, as if the context had been suspended at the trampoline. The
-// register that the trampoline takes the context from is the one it reads.
+// The frame that a switch to a new context pops, as if it had been suspended at the trampoline: its
+// size, and the places of the register that the trampoline takes the context from and of the
+// address to go on at.
 #if defined(__x86_64__)
-enum { first_frame_words = 7, context_word = 3, return_word = 6 };
+enum { first_frame_words = 7 + 128 / 8, context_word = 3, return_word = 6 };
 #elif defined(__aarch64__)
-enum { first_frame_words = 20, context_word = 2, return_word = 1 };
-#else
-#error "no context switch for this architecture"
+enum { first_frame_words = 12, context_word = 2, return_word = 1 };
 #endif
 
 extern HIDDEN char cctx_trampoline[];
@@ -63,8 +62,8 @@ __attribute__((noreturn, cold)) static void trap(const char *message) {
 }
 
 void cctx_destroy(cctx_stack_pool *pool, cctx *context) {
-    bool started = context->busy || context->sp != first_frame(context);
-    if (started && !context->finished) {
+    // A context that was never started still points to its first frame.
+    if (!context->finished && context->sp != first_frame(context)) {
         trap("ringlet: cctx_destroy was called for a context that has not finished; "
              "resume it until it ends\n");
     }

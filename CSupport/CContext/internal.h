@@ -29,6 +29,10 @@ HIDDEN size_t cctx_stack_colour(const cctx_stack_pool *pool, const char *limit);
 // Runs the entry function of `context`; called by the trampoline on the new stack. Never returns.
 HIDDEN void cctx_begin(cctx *context);
 
+// The rules that a resume or a suspension broke, on stderr; then a trap.
+HIDDEN __attribute__((noreturn)) void cctx_trap_not_resumable(const cctx *context);
+HIDDEN __attribute__((noreturn)) void cctx_trap_no_context(void);
+
 // Tell the sanitizers and valgrind that the stack of `context` starts or stops being one.
 HIDDEN void cctx_announce_create(cctx *context);
 HIDDEN void cctx_announce_destroy(cctx *context);

@@ -1,5 +1,5 @@
 // What AddressSanitizer, ThreadSanitizer and valgrind must be told about stacks and switches. In
-// other builds the announcements are empty and the switch itself is inlined from ccontext.h.
+// builds without the first two no switch comes here, but for misuse.
 //
 // The functions here that switch are not instrumented: in the middle of them the stack under the
 // instrumentation's feet changes.
@@ -46,6 +46,9 @@
 // A context is destroyed by whoever resumed it, so never on its own stack: TSan requires that.
 void cctx_announce_create(cctx *context) {
     (void)context;
+#if defined(ADDRESS) || defined(THREAD)
+    context->state = cctx_suspended_announced;
+#endif
 #ifdef ADDRESS
     // What lives on the stack must not count as leaked. The record is part of it.
     __lsan_register_root_region(context->stack_limit, context->stack_size);
@@ -74,15 +77,23 @@ void cctx_announce_destroy(cctx *context) {
 #endif
 }
 
-#if !CCTX_ANNOUNCED
+#if !defined(ADDRESS) && !defined(THREAD)
 
 void cctx_announce_begin(cctx *context) { (void)context; }
 
 void cctx_leave(cctx *context) { cctx_switch(&context->sp, context->sp); }
 
+void cctx_resume_out_of_line(cctx *context) { cctx_trap_not_resumable(context); }
+
+void cctx_suspend_out_of_line(cctx *context) {
+    (void)context; // There is none: a current context is running.
+    cctx_trap_no_context();
+}
+
 #else
 
-// Saying `fake stack: none` tells ASan to free the fake frames of a stack that will not run again.
+// Saying that there is no fake stack to come back to makes ASan free the fake frames of a stack
+// that will not run again.
 BARE static void switch_to_resumer(cctx *context, bool for_good) {
     (void)for_good;
 #ifdef THREAD
@@ -111,16 +122,15 @@ BARE void cctx_announce_begin(cctx *context) {
 
 BARE void cctx_leave(cctx *context) { switch_to_resumer(context, true); }
 
-BARE void cctx_suspend(void) {
-    cctx *context = cctx_this_thread.current;
+BARE void cctx_suspend_out_of_line(cctx *context) {
     if (!context) cctx_trap_no_context();
     switch_to_resumer(context, false);
 }
 
-BARE void cctx_resume_plain(cctx *context) {
+BARE void cctx_resume_out_of_line(cctx *context) {
+    if (context->state != cctx_suspended_announced) cctx_trap_not_resumable(context);
     cctx_thread *thread = &cctx_this_thread;
-    if (context->busy) cctx_trap_not_resumable(context);
-    context->busy = true;
+    context->state = cctx_running_announced;
     context->resumer = thread->current;
     thread->current = context;
     cctx_exchange_thread_state(thread, context);
@@ -138,7 +148,7 @@ BARE void cctx_resume_plain(cctx *context) {
 #endif
     cctx_exchange_thread_state(thread, context);
     thread->current = context->resumer;
-    context->busy = context->finished;
+    context->state = context->finished ? cctx_ended : cctx_suspended_announced;
 }
 
 #endif

@@ -1,59 +1,45 @@
-// cctx_switch for AArch64, AAPCS64.
+// The switch for AArch64, AAPCS64. cctx_switch.h is the way in, and says why it is not a call.
 //
-// Saved: x19 to x30 and the low halves of v8 to v15, which is what a callee must preserve. FPCR is
-// not: rounding and trapping belong to the thread, as MXCSR does on x86-64.
-//
-// A ret would be predicted to return to the caller of this side, which is always wrong, so the
-// switch leaves with br. Where branch target identification is on, br may only go to a landing pad
-// and the place after a call has none; then it must be ret, and only then does this file carry the
-// property that says so. Return addresses that the compiler signs live in the frames of the callers
-// and are signed against their stack pointers, which come back with them.
+// Saved: x19 to x29 and the place to go on, x30. The vector registers are the business of whoever
+// switches. FPCR is not saved: rounding and trapping belong to the thread, as MXCSR does on x86-64.
+// Return addresses that the compiler signs live in the frames of the callers and are signed against
+// their stack pointers, which come back with them.
 //
 // The unwind tables hold at every instruction. Both sides have the same frame, so the change of
-// the stack pointer in the middle needs no note of its own.
+// the stack pointer in the middle needs no note of its own, and the slots keep their values until
+// the frame is popped.
 
 #if defined(__aarch64__)
 
     .text
 
-    // void cctx_switch(void **save, void *to)
-    .globl cctx_switch
-    .type cctx_switch, %function
+    // x0: where to store the stack pointer; x1: the one to load; x30: where to go on.
+    .globl cctx_exchange_stacks
+    .hidden cctx_exchange_stacks
+    .type cctx_exchange_stacks, %function
     .p2align 4
-cctx_switch:
+cctx_exchange_stacks:
     .cfi_startproc
-    hint #34                            // bti c
-    stp x29, x30, [sp, #-160]!
-    .cfi_def_cfa_offset 160
-    .cfi_offset x29, -160
-    .cfi_offset x30, -152
+    hint #34                            // bti c, for a linker's veneer
+    stp x29, x30, [sp, #-96]!
+    .cfi_def_cfa_offset 96
+    .cfi_offset x29, -96
+    .cfi_offset x30, -88
     stp x19, x20, [sp, #16]
-    .cfi_offset x19, -144
-    .cfi_offset x20, -136
+    .cfi_offset x19, -80
+    .cfi_offset x20, -72
     stp x21, x22, [sp, #32]
-    .cfi_offset x21, -128
-    .cfi_offset x22, -120
+    .cfi_offset x21, -64
+    .cfi_offset x22, -56
     stp x23, x24, [sp, #48]
-    .cfi_offset x23, -112
-    .cfi_offset x24, -104
+    .cfi_offset x23, -48
+    .cfi_offset x24, -40
     stp x25, x26, [sp, #64]
-    .cfi_offset x25, -96
-    .cfi_offset x26, -88
+    .cfi_offset x25, -32
+    .cfi_offset x26, -24
     stp x27, x28, [sp, #80]
-    .cfi_offset x27, -80
-    .cfi_offset x28, -72
-    stp d8, d9, [sp, #96]
-    .cfi_offset d8, -64
-    .cfi_offset d9, -56
-    stp d10, d11, [sp, #112]
-    .cfi_offset d10, -48
-    .cfi_offset d11, -40
-    stp d12, d13, [sp, #128]
-    .cfi_offset d12, -32
-    .cfi_offset d13, -24
-    stp d14, d15, [sp, #144]
-    .cfi_offset d14, -16
-    .cfi_offset d15, -8
+    .cfi_offset x27, -16
+    .cfi_offset x28, -8
     mov x9, sp
     str x9, [x0]
     mov sp, x1
@@ -62,12 +48,7 @@ cctx_switch:
     ldp x23, x24, [sp, #48]
     ldp x25, x26, [sp, #64]
     ldp x27, x28, [sp, #80]
-    ldp d8, d9, [sp, #96]
-    ldp d10, d11, [sp, #112]
-    ldp d12, d13, [sp, #128]
-    ldp d14, d15, [sp, #144]
-    // The slots keep their values until the frame is popped, so the rules above still hold here.
-    ldp x29, x30, [sp], #160
+    ldp x29, x30, [sp], #96
     .cfi_def_cfa_offset 0
     .cfi_restore x29
     .cfi_restore x30
@@ -81,21 +62,9 @@ cctx_switch:
     .cfi_restore x26
     .cfi_restore x27
     .cfi_restore x28
-    .cfi_restore d8
-    .cfi_restore d9
-    .cfi_restore d10
-    .cfi_restore d11
-    .cfi_restore d12
-    .cfi_restore d13
-    .cfi_restore d14
-    .cfi_restore d15
-#if defined(__ARM_FEATURE_BTI_DEFAULT)
-    ret
-#else
     br x30
-#endif
     .cfi_endproc
-    .size cctx_switch, .-cctx_switch
+    .size cctx_exchange_stacks, .-cctx_exchange_stacks
 
     // Where a context starts: the first switch to it jumps here with the context in x19 and zero
     // in x29. The undefined return address tells unwinders that there is no caller. They look up a
@@ -110,14 +79,15 @@ cctx_switch:
     .cfi_undefined x30
     nop
 cctx_trampoline:
-    hint #38                            // bti jc
+    hint #36                            // bti j
     mov x0, x19
     bl cctx_begin
     brk #1
     .cfi_endproc
     .size cctx_trampoline, .-cctx_trampoline
 
-#if defined(__ARM_FEATURE_BTI_DEFAULT) && __ARM_FEATURE_BTI_DEFAULT
+#if defined(__ARM_FEATURE_BTI_DEFAULT)
+    // Says that this file keeps to branch target identification, as its neighbours do then.
     .section .note.gnu.property, "a"
     .p2align 3
     .word 4                             // length of the name

@@ -1,13 +1,11 @@
-// cctx_switch for x86-64, System V.
+// The switch for x86-64, System V. cctx_switch.h is the way in, and says why it is not a call.
 //
 // Saved: what a callee must preserve. The rounding and mask bits of MXCSR and of the x87 control
 // word are callee-saved too by the letter of the ABI, but here they belong to the thread: hardly
 // anybody changes them, and each switch would pay for saving and loading both.
 //
-// The switch leaves with pop and jmp. A ret would be predicted to return to the caller of this
-// side, which is always wrong (9 ns against 3.2, measured). Hence no endbr64 and no
-// .note.gnu.property: the place the jump goes to follows a call and carries no landing pad, and a
-// shadow stack would have to be switched as well, so this file must not promise either.
+// No .note.gnu.property: a shadow stack would have to be switched as well, so this file must not
+// promise that it can run with one.
 //
 // The unwind tables hold at every instruction. Both sides have the same frame, so the change of
 // the stack pointer in the middle needs no note of its own.
@@ -16,12 +14,20 @@
 
     .text
 
-    // void cctx_switch(void **save, void *to)
-    .globl cctx_switch
-    .type cctx_switch, @function
+    // rdi: where to store the stack pointer; rsi: the one to load; rcx: where to go on.
+    .globl cctx_exchange_stacks
+    .hidden cctx_exchange_stacks
+    .type cctx_exchange_stacks, @function
     .p2align 4
-cctx_switch:
+cctx_exchange_stacks:
     .cfi_startproc
+    .cfi_def_cfa %rsp, 0
+    .cfi_register %rip, %rcx
+    leaq -128(%rsp), %rsp               // the red zone: nobody made a call
+    .cfi_adjust_cfa_offset 128
+    pushq %rcx
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rip, 0
     pushq %rbp
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset %rbp, 0
@@ -63,9 +69,11 @@ cctx_switch:
     popq %rcx
     .cfi_adjust_cfa_offset -8
     .cfi_register %rip, %rcx
+    leaq 128(%rsp), %rsp
+    .cfi_adjust_cfa_offset -128
     jmpq *%rcx
     .cfi_endproc
-    .size cctx_switch, .-cctx_switch
+    .size cctx_exchange_stacks, .-cctx_exchange_stacks
 
     // Where a context starts: the first switch to it jumps here with the context in r12 and zero
     // in rbp. The undefined return address tells unwinders that there is no caller. They look up a

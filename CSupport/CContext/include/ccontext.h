@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cctx_switch.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -22,25 +24,22 @@ extern "C" {
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wnullability-extension"
 #pragma clang assume_nonnull begin
-#else
-#define _Nullable
-#define _Nonnull
-#endif
-
-// Under these sanitizers a switch must be announced, so it is a function of the library there; in
-// any other build it is inlined into the caller, Swift included.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CCTX_ANNOUNCED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define CCTX_ANNOUNCED 1
-#endif
-#endif
-#ifndef CCTX_ANNOUNCED
-#define CCTX_ANNOUNCED 0
 #endif
 
 typedef void (*cctx_entry)(void *_Nullable argument);
+
+// What a context does, and how. A resume that finds another state than `suspended`, and a
+// suspension that finds another than `running`, go out of line, where misuse traps. A library that
+// is built with AddressSanitizer or ThreadSanitizer gives its contexts the announced states, so that
+// all their switches go there and can be announced. (The state decides and not the preprocessor,
+// because Swift imports this header without the macros of its sanitizers.)
+enum {
+    cctx_suspended = 0,
+    cctx_running = 1,
+    cctx_ended = 2,
+    cctx_suspended_announced = 3,
+    cctx_running_announced = 4,
+};
 
 // The record of one context. It lies at the top of its own stack, aligned to a cache line, so that
 // waking a context touches the memory that its frames are about to touch anyway. What a switch
@@ -62,9 +61,7 @@ typedef struct cctx {
     // The C++ runtime's per-thread exception globals.
     uintptr_t exception_globals[2];
     int32_t saved_errno;
-    // Running or finished: not to be resumed. (One byte for both: reading two bytes at once, of
-    // which one was just written, defeats store forwarding.)
-    bool busy;
+    uint8_t state;
     bool finished;
     cctx_entry entry;
     void *_Nullable argument;
@@ -164,18 +161,10 @@ int cctx_install_overflow_report(void);
 // ---------------------------------------------------------------------------------------------
 // The switch
 
-// Saves the callee-saved registers on the current stack, stores the stack pointer in *save, loads
-// `to`, restores, and jumps. `to` is read before *save is written. Implemented in assembly.
-void cctx_switch(void *_Nullable *_Nonnull save, void *_Nullable to);
-
-// Always inlined: a function that contains a switch returns to where the processor does not expect
-// it, which costs as much as the switch.
-#define CCTX_INLINE static inline __attribute__((always_inline))
-
 // Rare paths of the functions below.
 void cctx_exchange_exception_globals(uintptr_t *globals, cctx *context);
-__attribute__((noreturn)) void cctx_trap_not_resumable(const cctx *context);
-__attribute__((noreturn)) void cctx_trap_no_context(void);
+void cctx_resume_out_of_line(cctx *context);
+void cctx_suspend_out_of_line(cctx *_Nullable context);
 
 // Exchanges what belongs to a flow of control but is kept per thread. The resumer calls it before
 // and after the switch, so that a suspending context has nothing to do. The exception globals are
@@ -193,22 +182,21 @@ CCTX_INLINE void cctx_exchange_thread_state(cctx_thread *thread, cctx *context) 
 
 // Runs `context` until it suspends or ends. C frames only: Swift's exclusivity set is not touched.
 // Traps when the context has finished or is running.
-#if CCTX_ANNOUNCED
-void cctx_resume_plain(cctx *context);
-#else
 CCTX_INLINE void cctx_resume_plain(cctx *context) {
+    if (__builtin_expect(context->state != cctx_suspended, 0)) {
+        cctx_resume_out_of_line(context);
+        return;
+    }
     cctx_thread *thread = &cctx_this_thread;
-    if (__builtin_expect(context->busy, 0)) cctx_trap_not_resumable(context);
-    context->busy = true;
+    context->state = cctx_running;
     context->resumer = thread->current;
     thread->current = context;
     cctx_exchange_thread_state(thread, context);
     cctx_switch(&context->sp, context->sp);
     cctx_exchange_thread_state(thread, context);
     thread->current = context->resumer;
-    context->busy = context->finished;
+    context->state = context->finished ? cctx_ended : cctx_suspended;
 }
-#endif
 
 // The same for contexts that run Swift code: the accesses in flight on that stack are entered and
 // left around the switch. `base_is_clean` promises that the resumer itself has no access in flight
@@ -224,15 +212,14 @@ CCTX_INLINE void cctx_resume(cctx *context, bool base_is_clean) {
 }
 
 // Suspends the current context; returns when it is resumed. Traps when no context is running.
-#if CCTX_ANNOUNCED
-void cctx_suspend(void);
-#else
 CCTX_INLINE void cctx_suspend(void) {
     cctx *context = cctx_this_thread.current;
-    if (__builtin_expect(!context, 0)) cctx_trap_no_context();
+    if (__builtin_expect(!context || context->state != cctx_running, 0)) {
+        cctx_suspend_out_of_line(context);
+        return;
+    }
     cctx_switch(&context->sp, context->sp);
 }
-#endif
 
 static inline bool cctx_is_finished(const cctx *context) { return context->finished; }
 

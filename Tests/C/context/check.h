@@ -1,4 +1,4 @@
-// What the test programs share. A program ends with 0 when it passed and with 77 when it had to skip.
+// What the test programs share. A program ends with 0 when it passed, with 77 when it had to skip.
 
 #ifndef CHECK_H
 #define CHECK_H
@@ -11,6 +11,21 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+// SHADOWED: AddressSanitizer or ThreadSanitizer, which keep shadow memory and their own stacks.
+// SANITIZED: any of the sanitizers, which all install a handler for fatal signals.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SHADOWED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SHADOWED 1
+#elif __has_feature(undefined_behavior_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifdef SHADOWED
+#define SANITIZED 1
+#endif
 
 #define REQUIRE(condition)                                                          \
     do {                                                                            \
@@ -85,14 +100,6 @@ static inline int count_of(const char *text, const char *part) {
     }
     return count;
 }
-
-#if CCTX_ANNOUNCED
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(undefined_behavior_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
 
 // Sanitizers end a crashing process with exit(1) after their report, instead of the signal.
 static inline bool died_of(outcome result, int number) {

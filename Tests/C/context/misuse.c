@@ -52,6 +52,7 @@ int main(void) {
     expect(suspend_outside, "ringlet: cctx_suspend was called outside any context\n");
     expect(resume_finished, "ringlet: a context was resumed that has finished\n");
     expect(resume_running, "ringlet: a context was resumed that is running already\n");
-    expect(destroy_suspended, "ringlet: cctx_destroy was called for a context that has not finished");
+    expect(destroy_suspended,
+           "ringlet: cctx_destroy was called for a context that has not finished");
     return 0;
 }

@@ -64,7 +64,7 @@ int main(void) {
     outcome result = run_in_child(run_overflow);
     REQUIRE(count_of(result.text, "stack overflow in fiber 'old': its stack of 16 KiB") == 1);
     REQUIRE(died_of(result, SIGSEGV));
-#if !CCTX_ANNOUNCED
+#ifndef SHADOWED
     meet_the_wall();
 #else
     (void)meet_the_wall;

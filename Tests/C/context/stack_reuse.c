@@ -50,7 +50,7 @@ int main(void) {
     for (int i = count - 1; i >= 0; i--) {
         cctx *again = make_record(pool);
         REQUIRE(again->stack_limit == contexts[i]->stack_limit && again == contexts[i]);
-        REQUIRE(!again->finished && !again->busy && again->link == NULL && again->name == NULL);
+        REQUIRE(!again->finished && again->link == NULL && again->name == NULL);
         const char *extra = (const char *)(again + 1);
         for (size_t k = 0; k < record_size - sizeof(cctx); k++) REQUIRE(extra[k] == 0);
     }

@@ -2,7 +2,7 @@
 
 #include "check.h"
 
-#if CCTX_ANNOUNCED
+#ifdef SHADOWED
 enum { rounds = 2000 };
 #else
 enum { rounds = 50000 };
