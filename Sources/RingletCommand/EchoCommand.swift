@@ -31,15 +31,16 @@ struct EchoCommand: ParsableCommand {
     func run() throws {
         let signals = try SignalListener(for: [.interrupt, .terminate])
         guard let address = SocketAddress(ipv4: host, port: port) else { return }
-        let scheduler = try Scheduler(SchedulerOptions(workers: workers))
-        let server = try EchoServer(
-            on: address, scheduler: scheduler, colour: colour, bufferSize: buffer)
-        print("listening on \(server.address)")
-        flushOutput()
-        let signal = scheduler.spawn(name: "signals") { try signals.next() }
-        _ = try signal.join()
-        let served = server.stop()
-        print("stopped after \(served) connections")
+        let (colour, buffer) = (colour, buffer)
+        // When the body returns, what still serves is cancelled and awaited.
+        let server = try Scheduler.run(SchedulerOptions(workers: workers)) {
+            let server = try EchoServer(on: address, colour: colour, bufferSize: buffer)
+            print("listening on \(server.address)")
+            flushOutput()
+            _ = try signals.next()
+            return server
+        }
+        print("stopped after \(server.connectionCount) connections")
     }
 }
 

@@ -147,7 +147,7 @@ struct OperationTable: ~Copyable {
         return found
     }
 
-    consuming func deallocate() {
+    deinit {
         slots.deallocate()
     }
 }

@@ -54,7 +54,11 @@ public final class Scheduler: Sendable {
         self.state = state
         self.workers = workers
         self.threads = Mutex(threads)
+        state.belong(to: self)
     }
+
+    /// The scheduler whose worker runs this thread, if one does.
+    public static var current: Scheduler? { CurrentThread.worker?.shared.scheduler }
 
     /// The number of workers.
     public var workerCount: Int { workers.count }

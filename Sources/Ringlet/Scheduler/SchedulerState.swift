@@ -14,6 +14,7 @@ final class SchedulerState: Sendable {
     private struct Members {
         var workers: [Worker] = []
         var actorExecutors: [WorkerActorExecutor] = []
+        weak var scheduler: Scheduler?
     }
 
     /// Written once, before the workers start.
@@ -30,6 +31,13 @@ final class SchedulerState: Sendable {
             $0.actorExecutors = workers.map(WorkerActorExecutor.init)
         }
     }
+
+    /// Written once, at the end of the scheduler's creation.
+    func belong(to scheduler: Scheduler) {
+        members.withLock { $0.scheduler = scheduler }
+    }
+
+    var scheduler: Scheduler? { members.withLock { $0.scheduler } }
 
     var workers: [Worker] { members.withLock { $0.workers } }
 

@@ -39,7 +39,7 @@ struct RunQueue: ~Copyable {
         tail = old
     }
 
-    consuming func deallocate() {
+    deinit {
         words.deallocate()
     }
 }

@@ -77,7 +77,6 @@ extension Worker {
             var queue = RunQueue()
             _ = inbox.drain(into: &queue)
             while let runnable = queue.pop() { runStraggler(runnable) }
-            queue.deallocate()
         }
     }
 

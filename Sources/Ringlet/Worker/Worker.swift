@@ -25,36 +25,11 @@ final class Worker: @unchecked Sendable {
     // MARK: Bound to the thread
 
     let ring: Ring
-    var ready = RunQueue()
-    var operations = OperationTable()
-    var timers: TimerWheel
     let stacks: StackPool
-
-    /// Head of the list of started fibers.
-    var liveFibers: FiberRef?
-
-    /// Submissions that found no room in the queue, in order. Almost always empty.
-    var backlog: [(request: Request, userData: UInt64)] = []
-
-    /// The host rung of fibers that start here; set once by ``FiberHost``.
-    var rung = FiberHost.Rung.plain
+    let state: Pinned<WorkerState>
 
     /// Where the eventfd's count is read to. The memory is the kernel's while the worker runs.
     let wakeBuffer = Buffer(capacity: 8)
-
-    /// Submissions of the worker's own in flight: the wake-up, the main queue.
-    var internalOperations = 0
-
-    /// Set by ``beginShutdown()``.
-    var isShuttingDown = false
-
-    /// Set by ``end()``: the wake-up is not armed again.
-    var isEnding = false
-
-    /// Set by ``destroy()``.
-    var isDestroyed = false
-
-    var counters = WorkerCounters()
 
     /// Any thread. The ring is enabled by ``attach()``, on the worker's thread.
     init(index: Int, shared: SchedulerState) throws {
@@ -68,7 +43,11 @@ final class Worker: @unchecked Sendable {
             ring.destroy()
             throw error
         }
-        timers = TimerWheel(now: LinuxThread.now())
+        state = Pinned(WorkerState(timers: TimerWheel(now: LinuxThread.now())))
+    }
+
+    deinit {
+        state.destroy()
     }
 
     // MARK: Making things runnable
@@ -192,13 +171,6 @@ final class Worker: @unchecked Sendable {
         fiber.unlink()
         stacks.destroyFiber(fiber)
     }
-}
-
-/// What a worker has done so far. For the worker's thread.
-struct WorkerCounters {
-    var turns: UInt64 = 0
-    var fiberResumes: UInt64 = 0
-    var jobs: UInt64 = 0
 }
 
 /// What a completion is for: the top byte of its `user_data`.

@@ -1,0 +1,83 @@
+/// What only the worker's thread touches.
+struct WorkerState: ~Copyable {
+    var ready = RunQueue()
+    var operations = OperationTable()
+    var timers: TimerWheel
+    var counters = WorkerCounters()
+
+    /// Submissions that found no room in the queue, in order. Almost always empty.
+    var backlog: [(request: Request, userData: UInt64)] = []
+
+    /// Head of the list of started fibers.
+    var liveFibers: FiberRef?
+
+    /// The host rung of fibers that start here; set once by ``FiberHost``.
+    var rung = FiberHost.Rung.plain
+
+    /// Submissions of the worker's own in flight: the wake-up, the main queue.
+    var internalOperations = 0
+
+    /// Set by ``Worker/beginShutdown()``.
+    var isShuttingDown = false
+
+    /// Set by ``Worker/end()``: the wake-up is not armed again.
+    var isEnding = false
+
+    /// Set by ``Worker/destroy()``.
+    var isDestroyed = false
+}
+
+/// What a worker has done so far.
+struct WorkerCounters {
+    var turns: UInt64 = 0
+    var fiberResumes: UInt64 = 0
+    var jobs: UInt64 = 0
+}
+
+// The fields under their own names.
+extension Worker {
+    @inline(__always) var ready: RunQueue {
+        _read { yield state.value.ready }
+        _modify { yield &state.value.ready }
+    }
+    @inline(__always) var operations: OperationTable {
+        _read { yield state.value.operations }
+        _modify { yield &state.value.operations }
+    }
+    @inline(__always) var timers: TimerWheel {
+        _read { yield state.value.timers }
+        _modify { yield &state.value.timers }
+    }
+    @inline(__always) var counters: WorkerCounters {
+        _read { yield state.value.counters }
+        _modify { yield &state.value.counters }
+    }
+    @inline(__always) var backlog: [(request: Request, userData: UInt64)] {
+        _read { yield state.value.backlog }
+        _modify { yield &state.value.backlog }
+    }
+    @inline(__always) var liveFibers: FiberRef? {
+        get { state.value.liveFibers }
+        set { state.value.liveFibers = newValue }
+    }
+    @inline(__always) var rung: FiberHost.Rung {
+        get { state.value.rung }
+        set { state.value.rung = newValue }
+    }
+    @inline(__always) var internalOperations: Int {
+        get { state.value.internalOperations }
+        set { state.value.internalOperations = newValue }
+    }
+    @inline(__always) var isShuttingDown: Bool {
+        get { state.value.isShuttingDown }
+        set { state.value.isShuttingDown = newValue }
+    }
+    @inline(__always) var isEnding: Bool {
+        get { state.value.isEnding }
+        set { state.value.isEnding = newValue }
+    }
+    @inline(__always) var isDestroyed: Bool {
+        get { state.value.isDestroyed }
+        set { state.value.isDestroyed = newValue }
+    }
+}

@@ -1,0 +1,147 @@
+import Foundation
+import Synchronization
+
+@testable import Ringlet
+
+/// What happened, in order, noted from any thread.
+final class Journal<Entry: Sendable>: Sendable {
+    private let entries = Mutex<[Entry]>([])
+
+    func note(_ entry: Entry) {
+        entries.withLock { $0.append(entry) }
+    }
+
+    var all: [Entry] { entries.withLock { $0 } }
+    var count: Int { entries.withLock { $0.count } }
+}
+
+/// A number that any thread may change.
+final class Counter: Sendable {
+    private let number = Atomic<Int>(0)
+
+    var value: Int { number.load(ordering: .sequentiallyConsistent) }
+
+    @discardableResult
+    func add(_ amount: Int = 1) -> Int {
+        number.add(amount, ordering: .sequentiallyConsistent).newValue
+    }
+}
+
+/// Something that becomes true once.
+final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    var isSet: Bool { value.load(ordering: .sequentiallyConsistent) }
+
+    func set() { value.store(true, ordering: .sequentiallyConsistent) }
+}
+
+/// A variable that any thread may read and write.
+final class Shared<Value: Sendable>: Sendable {
+    private let storage: Mutex<Value>
+
+    init(_ value: Value) { storage = Mutex(value) }
+
+    var value: Value {
+        get { storage.withLock { $0 } }
+        set { storage.withLock { $0 = newValue } }
+    }
+}
+
+/// An error that is told from every other by its number.
+struct Failure: Error, Equatable {
+    var number = 0
+}
+
+/// The condition did not come true in a time that suffices on the slowest machine.
+struct WaitedTooLong: Error {
+    let what: String
+}
+
+/// Upper bound for what must happen: long, because machines are slow and shared.
+let patience = Duration.seconds(20)
+
+/// Lets other fibers run until `condition` holds.
+func yieldUntil(_ what: String, _ condition: () -> Bool) throws {
+    let limit = Deadline.after(patience)
+    while !condition() {
+        if limit.hasPassed { throw WaitedTooLong(what: what) }
+        try Fiber.yield()
+    }
+}
+
+/// Blocks a plain thread until `condition` holds.
+func blockUntil(_ what: String, _ condition: () -> Bool) throws {
+    let limit = Deadline.after(patience)
+    while !condition() {
+        if limit.hasPassed { throw WaitedTooLong(what: what) }
+        usleep(200)
+    }
+}
+
+/// Suspends a task until `condition` holds.
+func awaitUntil(_ what: String, _ condition: () -> Bool) async throws {
+    let limit = Deadline.after(patience)
+    while !condition() {
+        if limit.hasPassed { throw WaitedTooLong(what: what) }
+        try await Task.sleep(for: .milliseconds(1))
+    }
+}
+
+/// Runs `body` on a plain thread, which runs no task, and awaits its outcome.
+func onThread<Success: Sendable>(
+    _ body: @escaping @Sendable () throws -> Success
+) async throws -> Success {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread {
+            continuation.resume(with: Result { try body() })
+        }
+    }
+}
+
+/// Gives `body` a scheduler on threads of its own, which is shut down afterwards.
+func withScheduler<Success>(
+    workers: Int = 1, _ body: (Scheduler) async throws -> Success
+) async throws -> Success {
+    let scheduler = try Scheduler(SchedulerOptions(workers: workers))
+    defer { scheduler.shutdown(deadline: .after(patience)) }
+    return try await body(scheduler)
+}
+
+/// The error that `body` throws, or nil.
+func errorThrown(by body: () throws -> Void) -> (any Error)? {
+    do {
+        try body()
+        return nil
+    } catch {
+        return error
+    }
+}
+
+/// A small generator whose sequences a seed reproduces (Steele, Lea and Flood, 2014).
+struct Seeded: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+/// Bytes that tell where in a stream they belong: a shifted, doubled or lost byte shows.
+func pattern(from start: Int = 0, count: Int) -> [UInt8] {
+    (start..<start + count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8 &* 7) }
+}
+
+/// The descriptors that the process has open. Only an exit test has a process for itself.
+func openDescriptors() -> Int {
+    // One of them reads the directory.
+    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1
+}
