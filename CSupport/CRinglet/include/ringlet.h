@@ -1,1 +1,596 @@
-typedef int ringlet_placeholder;
+/*
+ * ringlet.h: coroutines on io_uring, for C and every language that can call C.
+ *
+ * A scheduler owns worker threads. A coroutine is a C function that runs on a stack of its own on
+ * one of them; where it would block it suspends, and its thread runs others. Each is a task with an
+ * id, and can be joined, cancelled and released from anywhere.
+ *
+ *     static int64_t work(void *user_data)
+ *     {
+ *         (void)user_data;
+ *         return ringlet_sleep_until(ringlet_now() + 1000000);
+ *     }
+ *
+ *     ringlet_scheduler *scheduler;
+ *     uint64_t task;
+ *     int64_t result;
+ *     ringlet_scheduler_create(NULL, &scheduler);
+ *     ringlet_scheduler_spawn(scheduler, work, NULL, NULL, &task);
+ *     ringlet_task_join(task, &result, INT64_MAX);
+ *     ringlet_task_release(task);
+ *     ringlet_scheduler_destroy(scheduler);
+ *
+ * Conventions
+ *
+ *   Status    int32_t, or int64_t where a count is returned: negative is bad, the rest is good.
+ *             -4095 to -1 are negated errno values of Linux, below them come the library's own.
+ *             When a call that starts something fails, nothing was started, and nothing will be
+ *             reported later. Out parameters are written on success only.
+ *   Times     Instants of CLOCK_MONOTONIC in nanoseconds, as ringlet_now() gives them. Deadlines
+ *             are absolute. INT64_MAX is "for ever"; whatever has passed, 0 and below too, means
+ *             "do not wait".
+ *   Tasks     uint64_t ids. 0 is never one; an id that has been released is -ESRCH for ever.
+ *   Strings   UTF-8, ending in NUL. Strings that come from the library are static: never free them.
+ *   Memory    Belongs to whoever allocated it. The library never returns memory to be freed with
+ *             free(), and copies names. A buffer belongs to the kernel until the call returns.
+ *   Unwinding Nothing may leave a coroutine's function but its return: no C++ exception, panic,
+ *             longjmp or pthread_exit.
+ *   Threads   Need not be attached. A coroutine stays on one thread from beginning to end.
+ *   fork      A scheduler does not exist in the child of a fork: there, call nothing but exec.
+ *   dlclose   Does not unload the library; a runtime with threads cannot be taken away.
+ *
+ * The line "Safety" of each function is one of
+ *
+ *   any-thread     any thread, inside and outside coroutines, also at the same time as others
+ *   owner-thread   one thread at a time for one object, usually the one that created it
+ *   coroutine      inside a coroutine only, which it may suspend; -EPERM everywhere else
+ *   signal-safe    as any-thread, and in signal handlers
+ *
+ * ABI policy
+ *
+ * Programs that were built against one version run with every later library of the same soname
+ * (libringlet.so.0). Functions and constants are added, never removed, renumbered or given another
+ * meaning; opaque types change freely, and ringlet_completion never changes. What would break a
+ * program gets another soname. Each function says since which version it exists; ringlet_version()
+ * tells what is loaded.
+ */
+
+#ifndef RINGLET_H
+#define RINGLET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------
+ * Version
+ *
+ * Compare the constants, which are the header's, with the functions, which are the library's. A
+ * library that is newer than the header is good, an older one may lack functions.
+ */
+
+enum {
+    RINGLET_VERSION_MAJOR = 0,
+    RINGLET_VERSION_MINOR = 1,
+    RINGLET_VERSION_PATCH = 0
+};
+
+/*
+ * The version of the library: major << 16 | minor << 8 | patch.
+ *
+ * Safety: signal-safe. Since 0.1.0.
+ */
+uint32_t ringlet_version(void);
+
+/*
+ * The version of the library as text, such as "0.1.0".
+ *
+ * Safety: signal-safe. Since 0.1.0.
+ */
+const char *ringlet_version_string(void);
+
+/* ------------------------------------------------------------------------------------------------
+ * Status
+ *
+ * A status is a negated errno value or one of these. They have names and sentences for people;
+ * programs compare numbers.
+ */
+
+enum {
+    /* A failure that has no better code; a defect, please report it. */
+    RINGLET_E_INTERNAL = -4096,
+    /* An environment variable of Ringlet (RINGLET_...) has a value that means nothing. */
+    RINGLET_E_ENVIRONMENT = -4097,
+    /* The kernel's io_uring is too old: Linux 5.15 or newer is needed. */
+    RINGLET_E_KERNEL = -4098
+};
+
+/*
+ * The name of a status: "ETIMEDOUT" for -ETIMEDOUT, "OK" for 0 and every positive number, "UNKNOWN"
+ * for what is no status. Never fails.
+ *
+ * Returns: a static string.
+ * Safety: signal-safe. Since 0.1.0.
+ */
+const char *ringlet_status_name(int32_t status);
+
+/*
+ * The meaning of a status in a few English words. Never fails.
+ *
+ * Returns: a static string.
+ * Safety: signal-safe. Since 0.1.0.
+ */
+const char *ringlet_status_message(int32_t status);
+
+/* ------------------------------------------------------------------------------------------------
+ * Time
+ *
+ * One clock everywhere, CLOCK_MONOTONIC. Deadlines compose where timeouts do not: one instant can
+ * bound several calls in a row.
+ */
+
+/*
+ * The present instant in nanoseconds.
+ *
+ * Safety: signal-safe. Since 0.1.0.
+ */
+int64_t ringlet_now(void);
+
+/* ------------------------------------------------------------------------------------------------
+ * Options of a scheduler
+ *
+ * An object with setters, so that later versions can add to it. It is read when a scheduler is
+ * created and can be used for several, changed in between, and destroyed at any time.
+ */
+
+typedef struct ringlet_options ringlet_options;
+
+/*
+ * Creates options with the defaults: 1 worker, stacks of 256 KiB.
+ *
+ * options   receives the object; the caller destroys it.
+ *
+ * Returns: 0; -EINVAL when options is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_options_create(ringlet_options **options);
+
+/*
+ * Sets the number of worker threads, 1 to 1024. Coroutines of one worker never run at the same
+ * time.
+ *
+ * Returns: 0; -EINVAL when options is NULL or count is out of range, which changes nothing.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_options_set_workers(ringlet_options *options, uint32_t count);
+
+/*
+ * Sets the usable bytes of a coroutine's stack, 16 KiB to 1 GiB; rounded up to whole pages. The
+ * memory is reserved, and taken page by page as it is touched.
+ *
+ * Returns: 0; -EINVAL when options is NULL or size is out of range, which changes nothing.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_options_set_stack_size(ringlet_options *options, size_t size);
+
+/*
+ * Destroys options. NULL is allowed and does nothing.
+ *
+ * Safety: owner-thread. Since 0.1.0.
+ */
+void ringlet_options_destroy(ringlet_options *options);
+
+/* ------------------------------------------------------------------------------------------------
+ * Scheduler
+ *
+ * Worker threads with a ring each. Life: create, use from any thread, shut down with a limit of
+ * time, destroy. Tasks can still be joined and must be released after that: their ids and results
+ * do not go away with the scheduler.
+ */
+
+typedef struct ringlet_scheduler ringlet_scheduler;
+
+/*
+ * Starts a scheduler on threads of its own.
+ *
+ * options     may be NULL: the defaults. Not kept.
+ * scheduler   receives the scheduler; the caller destroys it.
+ *
+ * Returns: 0;
+ *   -EINVAL                 scheduler is NULL
+ *   -ENOSYS                 the kernel has no io_uring, or a filter hides it
+ *   -EPERM, -EACCES         a container's filter or kernel.io_uring_disabled forbids it
+ *   -ENOMEM                 the user's limit of locked memory is used up
+ *   -EMFILE, -ENFILE        too many open descriptors
+ *   -EAGAIN                 a thread could not be started
+ *   RINGLET_E_KERNEL        the kernel's io_uring is too old
+ *   RINGLET_E_ENVIRONMENT   an environment variable of Ringlet means nothing
+ *   RINGLET_E_INTERNAL      something else
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_scheduler_create(const ringlet_options *options, ringlet_scheduler **scheduler);
+
+/*
+ * Cancels every task, waits until all have ended, and stops the threads. Every completion that was
+ * asked for is delivered first. From the beginning of this call on nothing can be spawned.
+ *
+ * deadline   when it passes first, what is left goes on; the call can be repeated to wait longer.
+ *
+ * Returns: 0 when nothing is left, also when the scheduler had been shut down before;
+ *   -EINVAL      scheduler is NULL
+ *   -ETIMEDOUT   the deadline passed, and something was left
+ *   -EDEADLK     this is one of the scheduler's own threads
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_scheduler_shutdown(ringlet_scheduler *scheduler, int64_t deadline);
+
+/*
+ * Gives the scheduler up. When it was never shut down, this does it first and waits for every task.
+ * When a shutdown had left something, that is left to run on, and its memory with it. NULL is
+ * allowed and does nothing. No other call may use the scheduler at the same time or later.
+ *
+ * Returns: 0; -EDEADLK when this is one of the scheduler's own threads, and nothing was destroyed.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_scheduler_destroy(ringlet_scheduler *scheduler);
+
+/* ------------------------------------------------------------------------------------------------
+ * Options of a task
+ *
+ * As with a scheduler: read when a task is spawned, not kept, usable for many tasks.
+ */
+
+typedef struct ringlet_task_options ringlet_task_options;
+
+/*
+ * Creates options with the defaults: no name, no clean-up, any worker.
+ *
+ * options   receives the object; the caller destroys it.
+ *
+ * Returns: 0; -EINVAL when options is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_task_options_create(ringlet_task_options **options);
+
+/*
+ * Sets the task's name, which appears in crash reports and dumps. What is not UTF-8 is repaired.
+ *
+ * name   copied; NULL means no name.
+ *
+ * Returns: 0; -EINVAL when options is NULL.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_task_options_set_name(ringlet_task_options *options, const char *name);
+
+/*
+ * Sets a function that is called with the task's user_data exactly once for each task that was
+ * spawned: after its function has returned, or instead of it when it is never called. It runs on
+ * the task's worker, before the end is announced; it must not block and cannot suspend.
+ *
+ * cleanup   NULL means none.
+ *
+ * Returns: 0; -EINVAL when options is NULL.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_task_options_set_cleanup(ringlet_task_options *options,
+                                         void (*cleanup)(void *user_data));
+
+/*
+ * Sets the worker that runs the task, counted from 0. By default a task that is spawned on a worker
+ * stays there, and tasks that other threads spawn take turns.
+ *
+ * Returns: 0; -EINVAL when options is NULL. Whether the worker exists is checked by the spawn.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_task_options_set_worker(ringlet_task_options *options, uint32_t worker);
+
+/*
+ * Destroys options. NULL is allowed and does nothing.
+ *
+ * Safety: owner-thread. Since 0.1.0.
+ */
+void ringlet_task_options_destroy(ringlet_task_options *options);
+
+/* ------------------------------------------------------------------------------------------------
+ * Tasks
+ *
+ * Spawning gives an id, and with it the duty to release it once. Joining, cancelling and releasing
+ * are independent: a task can be joined many times and by many, cancelling never frees, releasing
+ * never cancels. A released task runs on; its id means nothing from then on.
+ *
+ * A task's result is what its function returned. When the function was never called the result is
+ * the reason: -ECANCELED when the task was cancelled before it began, -ENOMEM or another negated
+ * errno when there was no stack for it.
+ */
+
+/*
+ * A coroutine's function. It runs on a stack of its own and may suspend at any depth of calls.
+ */
+typedef int64_t (*ringlet_function)(void *user_data);
+
+/*
+ * Spawns a task.
+ *
+ * function    what to run.
+ * user_data   passed to function. Stays the caller's when the call fails.
+ * options     may be NULL: the defaults. Not kept.
+ * task        receives the id, before the function is called; the caller releases it. NULL:
+ *             there is no id, as if it were released at once.
+ *
+ * Returns: 0;
+ *   -EINVAL      scheduler or function is NULL, or the worker of the options does not exist
+ *   -ESHUTDOWN   the scheduler has been shut down, or is being
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_scheduler_spawn(ringlet_scheduler *scheduler, ringlet_function function,
+                                void *user_data, const ringlet_task_options *options,
+                                uint64_t *task);
+
+/*
+ * Spawns a task on the scheduler of the calling coroutine, and on its worker unless the options
+ * name another. Does not suspend: the new task begins when the caller next does.
+ *
+ * Parameters and other errors: as ringlet_scheduler_spawn().
+ *
+ * Returns: 0; -EINVAL; -ESHUTDOWN; -EPERM outside a coroutine.
+ * Safety: coroutine. Since 0.1.0.
+ */
+int32_t ringlet_spawn(ringlet_function function, void *user_data,
+                      const ringlet_task_options *options, uint64_t *task);
+
+/*
+ * Waits for the end of a task. In a coroutine it suspends the coroutine, on a plain thread it
+ * blocks the thread. A task that has ended can be joined again, and a deadline that has passed does
+ * not hide its result.
+ *
+ * result   receives the task's result; may be NULL.
+ *
+ * Returns: 0;
+ *   -ESRCH       task is no id, or was released
+ *   -ETIMEDOUT   the deadline passed; the task goes on
+ *   -ECANCELED   the calling coroutine was cancelled; the task goes on
+ *   -EDEADLK     a task that joins itself, or a worker's thread outside a coroutine
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_task_join(uint64_t task, int64_t *result, int64_t deadline);
+
+/*
+ * Requests cancellation and returns at once. A task that has not begun never calls its function.
+ * In one that has, the wait it is in ends with -ECANCELED, and so does every later one; what it
+ * then returns is its own business. Cancelling again, or after the end, does nothing.
+ *
+ * Returns: 0; -ESRCH when task is no id, or was released.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_task_cancel(uint64_t task);
+
+/*
+ * Gives the id up: it is -ESRCH from now on, also for calls of other threads that come later. The
+ * task itself is not touched, and goes on if it has not ended. Calls that wait for it already, and
+ * notifications that were asked for, are not touched either.
+ *
+ * Returns: 0; -ESRCH when task is no id, or was released before.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_task_release(uint64_t task);
+
+/*
+ * The id of the calling coroutine.
+ *
+ * Returns: the id; 0 outside a coroutine, and in one that has none, or none any more.
+ * Safety: any-thread. Since 0.1.0.
+ */
+uint64_t ringlet_task_current(void);
+
+/* ------------------------------------------------------------------------------------------------
+ * Inside a coroutine
+ *
+ * Cancellation is a level, not an edge: once a task is cancelled, every one of these calls that
+ * would wait returns -ECANCELED at once.
+ */
+
+/*
+ * Lets everything else that is ready on this thread run first.
+ *
+ * Returns: 0; -ECANCELED when the task was cancelled; -EPERM outside a coroutine.
+ * Safety: coroutine. Since 0.1.0.
+ */
+int32_t ringlet_yield(void);
+
+/*
+ * Suspends until the deadline; with INT64_MAX, until the task is cancelled.
+ *
+ * Returns: 0; -ECANCELED when the task was cancelled; -EPERM outside a coroutine.
+ * Safety: coroutine. Since 0.1.0.
+ */
+int32_t ringlet_sleep_until(int64_t deadline);
+
+/*
+ * Whether the calling task was cancelled. For long computations; calls that wait say it themselves.
+ *
+ * Returns: 1 or 0; -EPERM outside a coroutine.
+ * Safety: coroutine. Since 0.1.0.
+ */
+int32_t ringlet_is_cancelled(void);
+
+/* ------------------------------------------------------------------------------------------------
+ * Input and output, inside a coroutine
+ *
+ * The calls of POSIX, made through io_uring: one operation each, which may move fewer bytes than it
+ * was asked to. Descriptors should be blocking ones; with O_NONBLOCK what would wait returns
+ * -EAGAIN. Cancelling a task or reaching a deadline asks the kernel to give up, and the call
+ * returns when it has, so the buffer is free afterwards; bytes that had moved by then are returned
+ * as a success.
+ *
+ * All return -EPERM outside a coroutine, -ECANCELED when the task was cancelled, -ETIMEDOUT when
+ * the deadline passed, -EBADF for what is no open descriptor or is closed by ringlet_close() while
+ * the call waits, and besides that what the kernel says. Safety of all: coroutine. Since 0.1.0.
+ */
+
+/*
+ * Reads from a file, pipe, socket or device, as read(2) or pread(2).
+ *
+ * buffer   at least size bytes, the kernel's until the call returns.
+ * offset   where in the file; -1 is the file's own position, and the only choice for what has none.
+ *
+ * Returns: the number of bytes, 0 at the end; a status as above; -EINVAL for an offset below -1.
+ */
+int64_t ringlet_read(int32_t descriptor, void *buffer, size_t size, int64_t offset,
+                     int64_t deadline);
+
+/*
+ * Writes to a file, pipe, socket or device, as write(2) or pwrite(2).
+ *
+ * buffer   size bytes, which must not change until the call returns.
+ * offset   as with ringlet_read().
+ *
+ * Returns: the number of bytes; a status as above; -EINVAL for an offset below -1.
+ */
+int64_t ringlet_write(int32_t descriptor, const void *buffer, size_t size, int64_t offset,
+                      int64_t deadline);
+
+/*
+ * Receives from a socket, as recv(2) without flags.
+ *
+ * buffer   at least size bytes, the kernel's until the call returns.
+ *
+ * Returns: the number of bytes, 0 when the other side has finished sending; a status as above.
+ */
+int64_t ringlet_recv(int32_t descriptor, void *buffer, size_t size, int64_t deadline);
+
+/*
+ * Sends to a socket, as send(2) with MSG_WAITALL and MSG_NOSIGNAL: the kernel tries to send all of
+ * it, and a connection that is gone gives -EPIPE and no signal.
+ *
+ * buffer   size bytes, which must not change until the call returns.
+ *
+ * Returns: the number of bytes; a status as above.
+ */
+int64_t ringlet_send(int32_t descriptor, const void *buffer, size_t size, int64_t deadline);
+
+/*
+ * Accepts a connection, as accept4(2) with SOCK_CLOEXEC.
+ *
+ * Returns: a descriptor, which the caller closes; a status as above.
+ */
+int32_t ringlet_accept(int32_t descriptor, int64_t deadline);
+
+/*
+ * Connects a socket, as connect(2).
+ *
+ * address   a struct sockaddr of some family, length bytes; must not change until the call returns.
+ *
+ * Returns: 0; a status as above; -EINVAL when address is NULL.
+ */
+int32_t ringlet_connect(int32_t descriptor, const void *address, uint32_t length,
+                        int64_t deadline);
+
+/*
+ * Closes a descriptor. Operations that coroutines of the same worker have in flight on it end with
+ * -EBADF; those of other workers must have ended. Not cut short by cancellation.
+ *
+ * Returns: 0; -EPERM outside a coroutine; what close(2) says. The descriptor is gone in any case,
+ * but for -EPERM and -EBADF.
+ */
+int32_t ringlet_close(int32_t descriptor);
+
+/* ------------------------------------------------------------------------------------------------
+ * Completion queue
+ *
+ * How a program with an event loop of its own awaits tasks: put the queue's descriptor into the
+ * loop, and drain the queue in batches whenever it is readable. Each notification that was asked
+ * for arrives exactly once, whatever becomes of the task. No function of the program is ever called
+ * on a thread of the library, which suits languages that cannot bear that.
+ */
+
+typedef struct ringlet_queue ringlet_queue;
+
+/*
+ * The end of a task. 32 bytes without pointers; never changes.
+ */
+typedef struct ringlet_completion {
+    /* What was given to ringlet_task_notify(). */
+    uint64_t user_data;
+    /* The task's id at the time of ringlet_task_notify(). */
+    uint64_t task;
+    /* The task's result. */
+    int64_t result;
+    /* 0 in this version. */
+    uint64_t flags;
+} ringlet_completion;
+
+/*
+ * Creates an empty queue. It belongs to no scheduler, and can serve several.
+ *
+ * queue   receives the queue; the caller destroys it.
+ *
+ * Returns: 0; -EINVAL when queue is NULL; -EMFILE, -ENFILE, -ENOMEM when there is no descriptor.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_queue_create(ringlet_queue **queue);
+
+/*
+ * The queue's descriptor, an eventfd: readable while completions are in the queue. For poll, epoll
+ * and their kind; do not read, write or close it.
+ *
+ * Returns: the descriptor; -EINVAL when queue is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_queue_descriptor(const ringlet_queue *queue);
+
+/*
+ * Asks for one completion in queue when task has ended, at once if it has. Can be asked for several
+ * times; each gives a completion.
+ *
+ * user_data   comes back in the completion.
+ *
+ * Returns: 0; -EINVAL when queue is NULL; -ESRCH when task is no id, or was released.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_task_notify(uint64_t task, ringlet_queue *queue, uint64_t user_data);
+
+/*
+ * Takes completions out of the queue, oldest first, without waiting.
+ *
+ * completions   room for capacity records.
+ *
+ * Returns: the number taken, perhaps 0; -EINVAL when queue or completions is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_queue_poll(ringlet_queue *queue, ringlet_completion *completions,
+                           uint32_t capacity);
+
+/*
+ * Takes completions out of the queue, and waits for the first when there is none. In a coroutine it
+ * suspends the coroutine, on a plain thread it blocks the thread.
+ *
+ * completions   room for capacity records, at least one.
+ *
+ * Returns: the number taken, at least 1;
+ *   -EINVAL      queue or completions is NULL, or capacity is 0
+ *   -ETIMEDOUT   the deadline passed
+ *   -ECANCELED   the calling coroutine was cancelled
+ *   -EINTR       a signal handler ran on this plain thread
+ *   -EDEADLK     a worker's thread outside a coroutine
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_queue_wait(ringlet_queue *queue, ringlet_completion *completions,
+                           uint32_t capacity, int64_t deadline);
+
+/*
+ * Destroys the queue and closes its descriptor, which must have left every event loop. Completions
+ * that were not taken, and those still to come, are dropped. NULL is allowed and does nothing. No
+ * other call may use the queue at the same time or later, but tasks may still end.
+ *
+ * Safety: owner-thread. Since 0.1.0.
+ */
+void ringlet_queue_destroy(ringlet_queue *queue);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -75,6 +75,9 @@ struct curing_ring {
     uint32_t sq_entries;
     // Entries filled so far; published to *sq_tail right before an enter.
     uint32_t sq_local_tail;
+    // How many entries may be pending: sq_entries, or 0 while there is a backlog, so that nothing
+    // overtakes it.
+    uint32_t sq_limit;
     // Flags that every enter carries (registered ring, no I/O wait accounting).
     uint32_t enter_flags;
     // Completion queue. The kernel writes entries and the tail; the thread writes the head.
@@ -92,6 +95,10 @@ struct curing_ring {
     uint32_t features;
     uint32_t capabilities;
     int32_t fd;
+    // Submissions that found no room, in order; almost always empty.
+    curing_sqe *_Nullable backlog;
+    uint32_t backlog_count;
+    uint32_t backlog_capacity;
     // The kernel's own state (for io_uring: liburing's struct io_uring).
     void *_Nullable kernel_state;
 };
@@ -138,9 +145,18 @@ static inline uint32_t curing_pending(const curing_ring *ring) {
     return ring->sq_local_tail - __atomic_load_n(ring->sq_head, __ATOMIC_ACQUIRE);
 }
 
-// The next free submission, or NULL when only `reserved` are left.
-static inline curing_sqe *_Nullable curing_next_sqe(curing_ring *ring, uint32_t reserved) {
-    if (__builtin_expect(curing_pending(ring) + reserved >= ring->sq_entries, 0)) return NULL;
+// For curing_next_sqe, when the queue is full: lets the kernel consume it, or gives a place in the
+// backlog. Ends the process when there is no memory for that.
+curing_sqe *curing_next_sqe_slowly(curing_ring *ring);
+
+// Moves the backlog into the queue, as far as there is room.
+void curing_submit_backlog(curing_ring *ring);
+
+// The next submission to fill. `reserved` places are left free for those that pass 0: cancels.
+static inline curing_sqe *curing_next_sqe(curing_ring *ring, uint32_t reserved) {
+    if (__builtin_expect(curing_pending(ring) + reserved >= ring->sq_limit, 0)) {
+        return curing_next_sqe_slowly(ring);
+    }
     return &ring->sqes[ring->sq_local_tail++ & ring->sq_mask];
 }
 

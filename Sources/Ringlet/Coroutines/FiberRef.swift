@@ -63,9 +63,10 @@ struct FiberRef: BitwiseCopyable, Equatable {
         unsafe record.pointee.wait_token = token
         cctx_suspend()
         unsafe record.pointee.wait_kind = WaitKind.none.rawValue
+        // The byte was stored by `deliver`; a checked conversion is a call per wait.
         return unsafe Completion(
             record.pointee.wait_result,
-            CancelReason(rawValue: record.pointee.wait_reason).unsafelyUnwrapped)
+            unsafeBitCast(record.pointee.wait_reason, to: CancelReason.self))
     }
 
     /// Suspends; the fiber is in the run queue already.

@@ -30,7 +30,7 @@ final class Descriptor: WaitSource {
     /// Counts an operation in. False once closing has begun.
     @inline(__always)
     func begin() -> Bool {
-        let old = state.add(1, ordering: .acquiring).oldValue
+        let old = state.wrappingAdd(1, ordering: .acquiring).oldValue
         if old & Self.closing == 0 { return true }
         end()
         return false
@@ -38,7 +38,7 @@ final class Descriptor: WaitSource {
 
     @inline(__always)
     func end() {
-        if state.subtract(1, ordering: .releasing).newValue == Self.closing { drained.complete() }
+        if state.wrappingSubtract(1, ordering: .releasing).newValue == Self.closing { drained.complete() }
     }
 
     var isClosing: Bool { state.load(ordering: .acquiring) & Self.closing != 0 }

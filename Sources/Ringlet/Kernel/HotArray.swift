@@ -27,17 +27,13 @@ struct HotArray<Element: BitwiseCopyable> {
 
     @inline(__always)
     subscript(index: Int) -> Element {
-        get {
+        unsafeAddress {
             assert(index >= 0 && index < capacity)
-            return unsafe base[index]
+            return unsafe UnsafePointer(base + index)
         }
-        nonmutating set {
+        nonmutating unsafeMutableAddress {
             assert(index >= 0 && index < capacity)
-            unsafe base[index] = newValue
-        }
-        nonmutating _modify {
-            assert(index >= 0 && index < capacity)
-            yield unsafe &base[index]
+            return unsafe base + index
         }
     }
 

@@ -15,8 +15,8 @@ struct Pinned<Value: ~Copyable> {
 
     @inline(__always)
     var value: Value {
-        _read { yield unsafe address.pointee }
-        nonmutating _modify { yield unsafe &address.pointee }
+        unsafeAddress { unsafe UnsafePointer(address) }
+        nonmutating unsafeMutableAddress { unsafe address }
     }
 
     func destroy() {

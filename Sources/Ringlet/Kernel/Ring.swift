@@ -77,15 +77,20 @@ struct Ring {
         unsafe curing_enter(ring, wait, timeout)
     }
 
-    /// Fills the next submission. False when only `reserved` places are left.
+    /// Fills the next submission. `reserved` places are left to those that pass 0. When the queue is
+    /// full the kernel is asked to consume it; what finds no room even then waits in a backlog.
     @inline(__always)
-    func submit(_ request: Request, userData: UInt64, reserved: UInt32) -> Bool {
-        guard let entry = unsafe curing_next_sqe(ring, reserved) else { return false }
+    func submit(_ request: Request, userData: UInt64, reserved: UInt32) {
         unsafe curing_fill(
-            entry, request.opcode, request.descriptor, request.address, request.length,
-            request.offset, request.flags, userData)
-        return true
+            curing_next_sqe(ring, reserved), request.opcode, request.descriptor, request.address,
+            request.length, request.offset, request.flags, userData)
     }
+
+    @inline(__always)
+    var hasBacklog: Bool { unsafe ring.pointee.backlog_count > 0 }
+
+    /// Moves the backlog into the queue, as far as there is room.
+    func submitBacklog() { unsafe curing_submit_backlog(ring) }
 
     /// Hands each visible completion to `body`, at most `limit` of them, and consumes them.
     @inline(__always)

@@ -75,12 +75,21 @@ struct OperationTable: ~Copyable {
         let index = firstFree
         let at = Int(index)
         firstFree = slots[at].nextFree
-        slots[at].state = .active
-        slots[at].reason = .none
-        slots[at].descriptor = descriptor
-        slots[at].waiter = waiter
         activeCount &+= 1
-        return OperationToken(index: index, generation: slots[at].generation)
+        return OperationToken(
+            index: index,
+            generation: Self.occupy(&slots[at], waiter: waiter, descriptor: descriptor))
+    }
+
+    /// Returns the generation.
+    @inline(__always)
+    private static func occupy(_ slot: inout Slot, waiter: Waiter, descriptor: Int32) -> UInt32 {
+        slot.state = .active
+        slot.reason = .none
+        slot.descriptor = descriptor
+        slot.timer = .none
+        slot.waiter = waiter
+        return slot.generation
     }
 
     @inline(never)
@@ -94,9 +103,9 @@ struct OperationTable: ~Copyable {
     /// True when `token` names an operation in flight.
     @inline(__always)
     func holds(_ token: OperationToken) -> Bool {
+        // Freeing moves the generation on, so a free slot matches no token.
         let index = token.index
-        return index < slots.capacity && slots[index].state != .free
-            && slots[index].generation == token.generation
+        return index < slots.capacity && slots[index].generation == token.generation
     }
 
     @inline(__always)
@@ -124,14 +133,20 @@ struct OperationTable: ~Copyable {
             return nil
         }
         let at = token.index
-        let slot = slots[at]
-        slots[at].generation = (slot.generation &+ 1) & 0xff_ffff
-        slots[at].state = .free
-        slots[at].timer = .none
-        slots[at].waiter = .none
-        slots[at].nextFree = firstFree
+        let found = Self.release(&slots[at], nextFree: firstFree)
         firstFree = UInt32(truncatingIfNeeded: at)
         activeCount &-= 1
+        return found
+    }
+
+    @inline(__always)
+    private static func release(_ slot: inout Slot, nextFree: UInt32)
+        -> (waiter: Waiter, reason: CancelReason, timer: TimerToken)
+    {
+        // The waiter stays in the free slot: it is a plain word, and the next insert overwrites it.
+        slot.generation = (slot.generation &+ 1) & 0xff_ffff
+        slot.state = .free
+        slot.nextFree = nextFree
         return (slot.waiter, slot.reason, slot.timer)
     }
 

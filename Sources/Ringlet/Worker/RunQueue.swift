@@ -3,6 +3,7 @@
 /// Fibers and jobs share one queue, so neither can starve the other.
 struct RunQueue: ~Copyable {
     private var words = HotArray<UInt>(repeating: 0, capacity: 256)
+    private var mask = 255
     // Free-running; the capacity is a power of two.
     private var head = 0
     private var tail = 0
@@ -15,15 +16,15 @@ struct RunQueue: ~Copyable {
 
     @inline(__always)
     mutating func push(_ runnable: Runnable) {
-        if count == words.capacity { grow() }
-        words[tail & (words.capacity &- 1)] = runnable.word
+        if count > mask { grow() }
+        words[tail & mask] = runnable.word
         tail &+= 1
     }
 
     @inline(__always)
     mutating func pop() -> Runnable? {
         if isEmpty { return nil }
-        let word = words[head & (words.capacity &- 1)]
+        let word = words[head & mask]
         head &+= 1
         return Runnable(word: word)
     }
@@ -37,6 +38,7 @@ struct RunQueue: ~Copyable {
         larger.deallocate()
         head = 0
         tail = old
+        mask = old * 2 - 1
     }
 
     deinit {

@@ -25,7 +25,7 @@ extension Worker {
 
     private var isDrained: Bool {
         shared.fiberCount == 0 && operations.activeCount == 0 && ready.isEmpty && inbox.isEmpty
-            && backlog.isEmpty
+            && !ring.hasBacklog
     }
 
     /// Cancels every fiber and every operation of this worker. What begins later is cancelled as it
@@ -46,7 +46,7 @@ extension Worker {
     func end() {
         isEnding = true
         for kind in [UserDataKind.wake, .mainQueue] {
-            submit(.cancel(userData: kind.userData), userData: UserDataKind.ignored.userData, reserved: 0)
+            ring.submit(.cancel(userData: kind.userData), userData: UserDataKind.ignored.userData, reserved: 0)
         }
         while internalOperations > 0 {
             enter(wait: true, timeout: -1)

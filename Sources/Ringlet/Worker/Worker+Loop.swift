@@ -32,7 +32,7 @@ extension Worker {
         harvest()
         _ = inbox.drain(into: &ready)
         runReady()
-        if !backlog.isEmpty { submitBacklog() }
+        if ring.hasBacklog { ring.submitBacklog() }
     }
 
     /// The second part: one enter, which submits and, when there is nothing to run, waits.
@@ -45,12 +45,17 @@ extension Worker {
     }
 
     private func runReady() {
+        // What becomes ready meanwhile is for the next turn.
         var remaining = min(ready.count, Self.turnItems)
         var started: UInt64 = 0
-        while remaining > 0, let runnable = ready.pop() {
-            run(runnable)
-            remaining &-= 1
-            if remaining & (Self.itemsPerClock &- 1) == 0 && remaining > 0 {
+        while remaining > 0 {
+            var batch = min(remaining, Self.itemsPerClock)
+            remaining &-= batch
+            while batch > 0, let runnable = ready.pop() {
+                run(runnable)
+                batch &-= 1
+            }
+            if remaining > 0 {
                 let now = LinuxThread.now()
                 if started == 0 {
                     started = now
@@ -130,16 +135,25 @@ extension Worker {
 
     func harvest() {
         _ = ring.harvest(limit: Self.harvestLimit) { userData, result, _ in
-            switch UserDataKind(of: userData) {
-            case .operation: complete(OperationToken(userData: userData), result: result)
-            case .wake:
-                internalOperations &-= 1
-                armWake()
-            case .mainQueue:
-                internalOperations &-= 1
-                serveMainQueue()
-            case .ignored: break
+            if UserDataKind.isOperation(userData) {
+                complete(OperationToken(userData: userData), result: result)
+            } else {
+                completeInternal(UserDataKind(of: userData))
             }
+        }
+    }
+
+    @inline(never)
+    private func completeInternal(_ kind: UserDataKind) {
+        switch kind {
+        case .wake:
+            internalOperations &-= 1
+            armWake()
+        case .mainQueue:
+            internalOperations &-= 1
+            serveMainQueue()
+        case .operation, .ignored:
+            break
         }
     }
 
@@ -154,7 +168,7 @@ extension Worker {
     private func armWake() {
         if isEnding { return }
         internalOperations &+= 1
-        submit(
+        ring.submit(
             .read(inbox.wake.descriptor, into: wakeBuffer.address, count: 8, at: nil),
             userData: UserDataKind.wake.userData, reserved: 0)
     }
@@ -162,7 +176,7 @@ extension Worker {
     private func armMainQueue() {
         guard !isEnding, let descriptor = LinuxThread.mainQueueDescriptor else { return }
         internalOperations &+= 1
-        submit(.pollReadable(descriptor), userData: UserDataKind.mainQueue.userData, reserved: 0)
+        ring.submit(.pollReadable(descriptor), userData: UserDataKind.mainQueue.userData, reserved: 0)
     }
 
     private func serveMainQueue() {

@@ -76,7 +76,7 @@ final class Worker: @unchecked Sendable {
     @inline(__always)
     func start(_ request: Request, waiter: Waiter, deadline: Deadline) -> OperationToken {
         let token = operations.insert(waiter: waiter, descriptor: request.descriptor)
-        submit(request, userData: token.userData, reserved: Ring.reserved)
+        ring.submit(request, userData: token.userData, reserved: Ring.reserved)
         if deadline != .never {
             operations.setTimer(
                 timers.insert(
@@ -90,7 +90,7 @@ final class Worker: @unchecked Sendable {
     /// turns out to be: bytes that arrived first are delivered.
     func cancel(_ token: OperationToken, reason: CancelReason) {
         if operations.markCancelling(token, reason: reason) {
-            submit(
+            ring.submit(
                 .cancel(userData: token.userData), userData: UserDataKind.ignored.userData,
                 reserved: 0)
         }
@@ -100,11 +100,11 @@ final class Worker: @unchecked Sendable {
     func cancelAll(on descriptor: Int32) {
         if isDestroyed { return }
         if ring.canCancelByDescriptor {
-            submit(
+            ring.submit(
                 .cancelAll(on: descriptor), userData: UserDataKind.ignored.userData, reserved: 0)
         } else {
             for token in operations.tokens(where: { $0 == descriptor }) {
-                submit(
+                ring.submit(
                     .cancel(userData: token.userData), userData: UserDataKind.ignored.userData,
                     reserved: 0)
             }
@@ -127,34 +127,6 @@ final class Worker: @unchecked Sendable {
         case .node:
             WaitNode.named(by: token).interrupt(reason)
         }
-    }
-
-    @inline(__always)
-    func submit(_ request: Request, userData: UInt64, reserved: UInt32) {
-        if backlog.isEmpty && ring.submit(request, userData: userData, reserved: reserved) { return }
-        submitSlowly(request, userData: userData, reserved: reserved)
-    }
-
-    /// The queue is full: let the kernel consume it, or keep the request for later. Nothing is
-    /// harvested here, since this may run in the middle of a harvest.
-    @inline(never)
-    private func submitSlowly(_ request: Request, userData: UInt64, reserved: UInt32) {
-        if backlog.isEmpty {
-            enter(wait: false, timeout: -1)
-            if ring.submit(request, userData: userData, reserved: reserved) { return }
-        }
-        backlog.append((request, userData))
-    }
-
-    /// Moves what found no room into the queue, as far as it goes.
-    @inline(never)
-    func submitBacklog() {
-        var moved = 0
-        for entry in backlog {
-            guard ring.submit(entry.request, userData: entry.userData, reserved: 0) else { break }
-            moved += 1
-        }
-        backlog.removeFirst(moved)
     }
 
     // MARK: Fibers
@@ -188,6 +160,8 @@ enum UserDataKind: UInt8 {
     var userData: UInt64 { UInt64(rawValue) << 56 }
 
     @inline(__always)
+    static func isOperation(_ userData: UInt64) -> Bool { userData &>> 56 == 0 }
+
     init(of userData: UInt64) {
         guard let kind = UserDataKind(rawValue: UInt8(truncatingIfNeeded: userData &>> 56)) else {
             preconditionFailure("a completion of nothing that was submitted")

@@ -5,9 +5,6 @@ struct WorkerState: ~Copyable {
     var timers: TimerWheel
     var counters = WorkerCounters()
 
-    /// Submissions that found no room in the queue, in order. Almost always empty.
-    var backlog: [(request: Request, userData: UInt64)] = []
-
     /// Head of the list of started fibers.
     var liveFibers: FiberRef?
 
@@ -51,10 +48,6 @@ extension Worker {
     @inline(__always) var counters: WorkerCounters {
         _read { yield state.value.counters }
         _modify { yield &state.value.counters }
-    }
-    @inline(__always) var backlog: [(request: Request, userData: UInt64)] {
-        _read { yield state.value.backlog }
-        _modify { yield &state.value.backlog }
     }
     @inline(__always) var liveFibers: FiberRef? {
         get { state.value.liveFibers }

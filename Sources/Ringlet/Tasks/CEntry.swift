@@ -1,0 +1,193 @@
+import Glibc
+import SystemPackage
+import Synchronization
+
+// What the C library needs of a scheduler.
+
+/// Why a scheduler could not be made.
+@_spi(C)
+public enum CFailure: Error {
+    /// A negated errno.
+    case errno(Int32)
+    case environment
+    case kernelTooOld
+    case other
+}
+
+/// An error that says what it is to the C library.
+private protocol CFailureConvertible {
+    var failure: CFailure { get }
+}
+
+extension KernelRefusal: CFailureConvertible {
+    fileprivate var failure: CFailure {
+        stage == .features ? .kernelTooOld : .errno(-errno.rawValue)
+    }
+}
+
+extension Errno: CFailureConvertible {
+    fileprivate var failure: CFailure { .errno(-rawValue) }
+}
+
+extension SchedulerError: CFailureConvertible {
+    fileprivate var failure: CFailure {
+        switch self {
+        case .invalidOption: .errno(-Errno.invalidArgument.rawValue)
+        case .invalidEnvironment, .fiberHostUnavailable: .environment
+        case .nestedRun, .closed: .other
+        }
+    }
+}
+
+/// A scheduler as the C library holds it.
+@_spi(C)
+public final class CScheduler: Sendable {
+    private let scheduler: Scheduler
+    private let nextWorker = Atomic<UInt>(0)
+
+    public init(_ options: SchedulerOptions) throws(CFailure) {
+        do {
+            scheduler = try Scheduler(options)
+        } catch {
+            throw (error as? any CFailureConvertible)?.failure ?? .other
+        }
+    }
+
+    // MARK: Spawning
+
+    /// A fiber that has not started, or why there is none, as a negated errno.
+    ///
+    /// - Parameter worker: The index of the worker; nil is the current one, or the next in turn.
+    public func makeFiber(
+        _ function: @escaping CFiber.Function, _ userData: UnsafeMutableRawPointer?,
+        cleanup: CFiber.Cleanup?, name: String?, worker: Int?
+    ) -> Result<CFiber, CFailure> {
+        unsafe Self.makeFiber(
+            function, userData, cleanup: cleanup, name: name, worker: worker, on: scheduler.state,
+            elsewhere: { self.next })
+    }
+
+    /// The same on the scheduler of the current fiber.
+    public static func makeFiberHere(
+        _ function: @escaping CFiber.Function, _ userData: UnsafeMutableRawPointer?,
+        cleanup: CFiber.Cleanup?, name: String?, worker: Int?
+    ) -> Result<CFiber, CFailure> {
+        guard let fiber = FiberRef.current else { return .failure(.errno(CCurrent.outside)) }
+        let here = fiber.withWorker { $0 }
+        return unsafe makeFiber(
+            function, userData, cleanup: cleanup, name: name, worker: worker, on: here.shared,
+            elsewhere: { here })
+    }
+
+    private static func makeFiber(
+        _ function: @escaping CFiber.Function, _ userData: UnsafeMutableRawPointer?,
+        cleanup: CFiber.Cleanup?, name: String?, worker: Int?, on state: SchedulerState,
+        elsewhere: () -> Worker
+    ) -> Result<CFiber, CFailure> {
+        if state.isShuttingDown { return .failure(.errno(-ESHUTDOWN)) }
+        let place: Worker
+        if let worker {
+            let workers = state.workers
+            guard workers.indices.contains(worker) else { return .failure(.errno(-EINVAL)) }
+            place = workers[worker]
+        } else if let current = CurrentThread.worker, current.shared === state {
+            place = current
+        } else {
+            place = elsewhere()
+        }
+        return .success(
+            unsafe CFiber(function, userData, cleanup: cleanup, name: name, worker: place))
+    }
+
+    private var next: Worker {
+        let turn = nextWorker.wrappingAdd(1, ordering: .relaxed).oldValue
+        return scheduler.workers[Int(turn % UInt(scheduler.workers.count))]
+    }
+
+    // MARK: Shutdown
+
+    /// 0, or a negated errno. Can be repeated to wait longer.
+    public func shutdown(deadline: Deadline) -> Int32 {
+        if scheduler.isCurrent { return -EDEADLK }
+        scheduler.shutdown(deadline: deadline)
+        // A later call finds the shutdown begun, by this or another thread, and waits by looking.
+        while !hasEnded {
+            if deadline.hasPassed { return -ETIMEDOUT }
+            usleep(500)
+        }
+        return 0
+    }
+
+    /// For a scheduler that is given up. 0, or -EDEADLK.
+    public func close() -> Int32 {
+        if scheduler.isCurrent { return -EDEADLK }
+        if !scheduler.state.isShuttingDown { scheduler.shutdown() }
+        return 0
+    }
+
+    private var hasEnded: Bool {
+        scheduler.workers.allSatisfy { $0.closed.load(ordering: .acquiring) }
+    }
+}
+
+// MARK: - Input and output
+
+/// The operations of a fiber, for C. Every call returns -EPERM outside a fiber.
+@_spi(C)
+extension CCurrent {
+    public static func read(
+        _ descriptor: Int32, into address: UInt, count: Int, at offset: UInt64?, deadline: Deadline
+    ) -> Int32 {
+        perform(.read(descriptor, into: address, count: count, at: offset), deadline)
+    }
+
+    public static func write(
+        _ descriptor: Int32, from address: UInt, count: Int, at offset: UInt64?, deadline: Deadline
+    ) -> Int32 {
+        perform(.write(descriptor, from: address, count: count, at: offset), deadline)
+    }
+
+    public static func receive(
+        _ descriptor: Int32, into address: UInt, count: Int, deadline: Deadline
+    ) -> Int32 {
+        perform(.receive(descriptor, into: address, count: count), deadline)
+    }
+
+    public static func send(
+        _ descriptor: Int32, from address: UInt, count: Int, deadline: Deadline
+    ) -> Int32 {
+        perform(.send(descriptor, from: address, count: count), deadline)
+    }
+
+    public static func accept(_ descriptor: Int32, deadline: Deadline) -> Int32 {
+        perform(.accept(descriptor), deadline)
+    }
+
+    public static func connect(
+        _ descriptor: Int32, to address: UInt, length: Int, deadline: Deadline
+    ) -> Int32 {
+        perform(.connect(descriptor, to: address, length: length), deadline)
+    }
+
+    /// Ends what this worker has in flight on the descriptor, and closes it, whatever happens to
+    /// the fiber.
+    public static func close(_ descriptor: Int32) -> Int32 {
+        guard let fiber = FiberRef.current else { return outside }
+        return fiber.shielded {
+            // Before the close in the same queue: the kernel finds them by the descriptor.
+            fiber.withWorker { $0.cancelAll(on: descriptor) }
+            return fiber.perform(.close(descriptor), deadline: .never).code
+        }
+    }
+
+    /// Waits until the descriptor is readable.
+    static func pollReadable(_ descriptor: Int32, deadline: Deadline) -> Int32 {
+        perform(.pollReadable(descriptor), deadline)
+    }
+
+    @inline(__always)
+    private static func perform(_ request: Request, _ deadline: Deadline) -> Int32 {
+        guard let fiber = FiberRef.current else { return outside }
+        return fiber.perform(request, deadline: deadline).code
+    }
+}

@@ -1,0 +1,84 @@
+@_spi(C) import Ringlet
+import Synchronization
+
+/// The ids of tasks: a slab of slots with generations.
+///
+/// An id is generation (32 bits) | index (32). A slot's generation moves on at each release, and a
+/// slot whose generations are used up is never used again, so a stale id names nothing for ever.
+struct TaskTable: ~Copyable {
+    private struct Slot {
+        var generation: UInt32 = 1
+        var task: CFiber?
+    }
+
+    private var slots: [Slot] = []
+    private var free: [UInt32] = []
+
+    private mutating func insert(_ task: CFiber) -> UInt64 {
+        let index: Int
+        if let reused = free.popLast() {
+            index = Int(reused)
+        } else {
+            index = slots.count
+            slots.append(Slot())
+        }
+        slots[index].task = task
+        return UInt64(slots[index].generation) << 32 | UInt64(index)
+    }
+
+    private func find(_ id: UInt64) -> CFiber? {
+        let index = Int(id & 0xffff_ffff)
+        guard index < slots.count, slots[index].generation == UInt32(id >> 32) else { return nil }
+        return slots[index].task
+    }
+
+    private mutating func remove(_ id: UInt64) -> CFiber? {
+        guard let task = find(id) else { return nil }
+        let index = Int(id & 0xffff_ffff)
+        slots[index].task = nil
+        if slots[index].generation < UInt32.max {
+            slots[index].generation += 1
+            free.append(UInt32(index))
+        }
+        return task
+    }
+}
+
+extension TaskTable {
+    /// All ids of the process: they outlive their schedulers.
+    private static let shared = Mutex(TaskTable())
+
+    /// Gives `task` an id.
+    static func add(_ task: CFiber) -> UInt64 {
+        shared.withLock { $0.insert(task) }
+    }
+
+    /// The task that an id names.
+    static func find(_ id: UInt64) -> CFiber? {
+        shared.withLock { $0.find(id) }
+    }
+
+    /// Makes an id stale. The task is returned so that nothing is freed under the lock.
+    static func remove(_ id: UInt64) -> CFiber? {
+        shared.withLock { $0.remove(id) }
+    }
+}
+
+/// An object as C holds it: a pointer with one reference.
+func retained(_ object: AnyObject) -> OpaquePointer {
+    unsafe OpaquePointer(Unmanaged.passRetained(object).toOpaque())
+}
+
+/// The object behind a pointer, which keeps its reference.
+func object<Object: AnyObject>(
+    _ pointer: OpaquePointer, as type: Object.Type = Object.self
+) -> Object {
+    unsafe Unmanaged<Object>.fromOpaque(UnsafeRawPointer(pointer)).takeUnretainedValue()
+}
+
+/// The object behind a pointer, which gives up its reference.
+func taken<Object: AnyObject>(
+    _ pointer: OpaquePointer, as type: Object.Type = Object.self
+) -> Object {
+    unsafe Unmanaged<Object>.fromOpaque(UnsafeRawPointer(pointer)).takeRetainedValue()
+}
