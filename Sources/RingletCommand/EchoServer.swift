@@ -10,19 +10,24 @@ final class EchoServer: Sendable {
     private let connections = Atomic<Int>(0)
 
     /// Starts serving on the current scheduler, until that shuts down.
-    init(on address: SocketAddress, colour: EchoColour, bufferSize: Int) throws {
+    ///
+    /// - Parameter workers: Which of its workers serve; nil for all of them.
+    init(
+        on address: SocketAddress, colour: EchoColour, bufferSize: Int, workers: Range<Int>? = nil
+    ) throws {
         guard let scheduler = Scheduler.current else {
             preconditionFailure("an EchoServer is made inside Scheduler.run")
         }
+        let workers = workers ?? 0..<scheduler.workerCount
         self.bufferSize = bufferSize
         let first = try TCPListener(on: address, sharesPort: true)
         var listeners = [first]
-        for _ in 1..<scheduler.workerCount {
+        for _ in workers.dropFirst() {
             listeners.append(try TCPListener(on: first.address, sharesPort: true))
         }
         self.listeners = listeners
         self.address = first.address
-        for (index, listener) in listeners.enumerated() {
+        for (index, listener) in zip(workers, listeners) {
             switch colour {
             case .fibers:
                 scheduler.spawn(onWorker: index, name: "accept-\(index)") { [self] in

@@ -36,8 +36,11 @@ public struct Buffer: ~Copyable, @unchecked Sendable {
     }
 
     /// Calls `body` with the bytes that hold data.
-    public borrowing func withBytes<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result {
-        try unsafe body(UnsafeRawBufferPointer(start: base, count: count).bytes)
+    public borrowing func withBytes<Result>(_ body: (Span<UInt8>) throws -> Result) rethrows
+        -> Result
+    {
+        try unsafe body(
+            UnsafeBufferPointer(start: base.assumingMemoryBound(to: UInt8.self), count: count).span)
     }
 
     /// Forgets the data; the capacity stays.

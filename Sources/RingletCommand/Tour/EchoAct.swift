@@ -1,0 +1,112 @@
+import Ringlet
+import SystemPackage
+import Synchronization
+
+/// Real work: an echo server and its clients, half of each fibers and half tasks.
+struct EchoAct {
+    let stage: Stage
+    let connections: Int
+
+    private static let duration = Duration.seconds(3)
+    private static let messageSize = 64
+
+    func play() throws {
+        stage.act("An echo server under \(grouped(connections)) connections")
+        let tally = Mutex(LatencyHistogram())
+        let half = connections / 2
+        try Scheduler.run(SchedulerOptions(workers: 2)) { [self] in
+            guard let scheduler = Scheduler.current else { return }
+            let fibers = try EchoServer(
+                on: .loopback(port: 0), colour: .fibers, bufferSize: 4096, workers: 0..<1)
+            let tasks = try EchoServer(
+                on: .loopback(port: 0), colour: .tasks, bufferSize: 4096, workers: 0..<1)
+            stage.say("worker 0 serves \(half) with fibers on \(fibers.address)")
+            stage.say("worker 0 serves \(connections - half) with tasks on \(tasks.address)")
+            stage.say("worker 1 asks, half by fibers and half by tasks, \(Self.messageSize) B at a time …")
+            let end = Deadline.after(Self.duration)
+            let executor = scheduler.taskExecutor(ofWorker: 1)
+            // Each client talks to the server of its own colour.
+            let clients = (0..<half).map { number in
+                scheduler.spawn(onWorker: 1, name: "client-\(number)") {
+                    try EchoClient(of: fibers.address).ask(until: end)
+                }
+            }
+            let askers = (half..<connections).map { _ in
+                Task(executorPreference: executor) {
+                    try await EchoClient(of: tasks.address).ask(until: end)
+                }
+            }
+            for client in clients {
+                let latencies = try client.join()
+                tally.withLock { $0.add(latencies) }
+            }
+            for asker in askers {
+                let latencies = try Fiber.await { try await asker.value }
+                tally.withLock { $0.add(latencies) }
+            }
+        }
+        report(tally.withLock { $0 })
+    }
+
+    private func report(_ latencies: LatencyHistogram) {
+        let perSecond = latencies.count / Int(Self.duration.components.seconds)
+        func milliseconds(_ fraction: Double) -> String {
+            decimal(Double(latencies.percentile(fraction)) / 1e6, digits: 2)
+        }
+        stage.note("\(grouped(perSecond)) echoes a second, client and server together")
+        stage.note(
+            "latency p50 \(milliseconds(0.5)) ms, p90 \(milliseconds(0.9)) ms, p99 \(milliseconds(0.99)) ms, p99.9 \(milliseconds(0.999)) ms"
+        )
+    }
+}
+
+/// One connection that asks and checks the answer, again and again.
+private struct EchoClient {
+    let address: SocketAddress
+
+    private static let size = 64
+
+    init(of address: SocketAddress) {
+        self.address = address
+    }
+
+    func ask(until end: Deadline) throws -> LatencyHistogram {
+        var latencies = LatencyHistogram()
+        let connection = try TCPConnection.connect(to: address)
+        let question = Buffer(copying: (0..<Self.size).map { UInt8($0) })
+        var answer = Buffer(capacity: Self.size)
+        while !end.hasPassed {
+            let asked = Deadline.now
+            try connection.write(question)
+            var received = 0
+            while received < Self.size {
+                let count = try connection.read(into: &answer)
+                guard count > 0, answer[0] == question[received] else { throw Errno.ioError }
+                received += count
+            }
+            latencies.add(nanoseconds: Int(Deadline.now.nanoseconds - asked.nanoseconds))
+        }
+        try connection.close()
+        return latencies
+    }
+
+    func ask(until end: Deadline) async throws -> LatencyHistogram {
+        var latencies = LatencyHistogram()
+        let connection = try await TCPConnection.connect(to: address)
+        let question = Buffer(copying: (0..<Self.size).map { UInt8($0) })
+        var answer = Buffer(capacity: Self.size)
+        while !end.hasPassed {
+            let asked = Deadline.now
+            try await connection.write(question)
+            var received = 0
+            while received < Self.size {
+                let count = try await connection.read(into: &answer)
+                guard count > 0, answer[0] == question[received] else { throw Errno.ioError }
+                received += count
+            }
+            latencies.add(nanoseconds: Int(Deadline.now.nanoseconds - asked.nanoseconds))
+        }
+        try await connection.close()
+        return latencies
+    }
+}

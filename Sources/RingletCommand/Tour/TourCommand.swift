@@ -1,0 +1,33 @@
+import ArgumentParser
+import Ringlet
+
+struct TourCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tour",
+        abstract: "Show what Ringlet does, on this machine, in under half a minute.")
+
+    @Option(help: "The directory tree to read and hash.")
+    var tree = "/usr/include"
+
+    @Option(help: "Connections of the echo act.")
+    var connections = 1000
+
+    @Option(help: "The C example to run, built against the installed library.")
+    var cExample: String?
+
+    func validate() throws {
+        guard (2...50_000).contains(connections) else {
+            throw ValidationError("The echo act takes 2 to 50000 connections.")
+        }
+    }
+
+    func run() throws {
+        let stage = Stage()
+        stage.title("Ringlet: greenlets and Swift tasks on one ring")
+        try ClassicActs(stage: stage).play()
+        try EchoAct(stage: stage, connections: connections).play()
+        try TreeAct(stage: stage, root: tree).play()
+        try CExampleAct(stage: stage, path: cExample).play()
+        stage.end()
+    }
+}
