@@ -51,6 +51,11 @@ let package = Package(
             swiftSettings: house
         ),
 
+        // The README's program, so that it compiles.
+        .executableTarget(
+            name: "HelloExample", dependencies: ["Ringlet"], path: "Examples/Swift/Hello",
+            swiftSettings: house),
+
         .testTarget(
             name: "RingletTests",
             dependencies: ["Ringlet", .product(name: "SystemPackage", package: "swift-system")],

@@ -1,0 +1,92 @@
+# Ringlet: what people type.
+#
+#   make run        installs liburing-dev if it is missing, builds, runs the tour
+#   make test       everything that can fail
+#   make bench      the benchmarks, beside raw C
+#   make install    for C users: PREFIX=/usr/local DESTDIR=
+#   make docs       the DocC archive, in .build/docs
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+
+STAGE := $(CURDIR)/.build/stage
+STAGE_PREFIX := $(STAGE)/usr
+EXAMPLES := .build/examples
+FLOOR := .build/floor
+
+include CSupport/CRinglet/install.mk
+
+.PHONY: build run test test-swift test-c test-examples test-tour bench docs format clean deps stage examples
+
+deps:
+	@if ! pkg-config --exists liburing 2>/dev/null && [ ! -e /usr/include/liburing.h ]; then \
+	    echo "installing liburing-dev"; \
+	    if [ "$$(id -u)" = 0 ]; then elevate=; else elevate=sudo; fi; \
+	    $$elevate apt-get update -qq && $$elevate apt-get install -y -qq liburing-dev pkg-config; \
+	fi
+
+build: deps
+	swift build -c release --product ringlet
+
+# The C library, installed into a folder of the build, and the C examples linked against it.
+stage: deps
+	$(MAKE) --no-print-directory install PREFIX=$(STAGE_PREFIX) DESTDIR=
+
+examples: stage
+	@mkdir -p $(EXAMPLES)
+	@for source in Examples/C/*.c; do \
+	    name=$$(basename $$source .c); \
+	    PKG_CONFIG_PATH=$(STAGE_PREFIX)/lib/pkgconfig; export PKG_CONFIG_PATH; \
+	    gcc -std=c11 -O2 -Wall -Wextra -Werror $$source -o $(EXAMPLES)/$$name \
+	        $$(pkg-config --cflags --libs ringlet) -Wl,-rpath,$(STAGE_PREFIX)/lib || exit 1; \
+	done
+
+run: build examples
+	.build/release/ringlet tour --c-example $(EXAMPLES)/tasks
+
+test: deps test-swift test-c test-examples test-tour
+	@echo "all tests passed"
+
+# The whole suite on each rung of the fiber host, and with the ring cut down to what older kernels have.
+SWIFT_TEST = swift test --skip-build --parallel
+
+test-swift: deps
+	swift build --build-tests
+	$(SWIFT_TEST)
+	RINGLET_FIBER_HOST=nc $(SWIFT_TEST)
+	RINGLET_FIBER_HOST=plain $(SWIFT_TEST)
+	RINGLET_KERNEL_MASK=5.15 $(SWIFT_TEST)
+	RINGLET_KERNEL_MASK=5.19 $(SWIFT_TEST)
+	RINGLET_KERNEL_MASK=6.1 $(SWIFT_TEST)
+
+test-c: stage
+	$(MAKE) --no-print-directory -C Tests/C/context check
+	$(MAKE) --no-print-directory -C Tests/C/context check-aarch64
+	$(MAKE) --no-print-directory -C Tests/C/context check-asan
+	$(MAKE) --no-print-directory -C Tests/C/context check-ubsan
+	$(MAKE) --no-print-directory -C Tests/C/abi check PREFIX=$(STAGE_PREFIX)
+
+test-examples: examples
+	swift build --product HelloExample
+	@[ "$$(.build/debug/HelloExample)" = "hello, ring" ] && echo "Examples/Swift/Hello: passed"
+	@for source in Examples/C/*.c; do \
+	    name=$$(basename $$source .c); \
+	    timeout 60 $(EXAMPLES)/$$name > $(EXAMPLES)/$$name.out || exit 1; \
+	    echo "Examples/C/$$name: passed"; \
+	done
+
+test-tour: build examples
+	.build/release/ringlet tour --connections 200 --c-example $(EXAMPLES)/tasks
+
+bench: build
+	$(MAKE) --no-print-directory -C Benchmarks
+
+docs:
+	swift package --disable-sandbox generate-documentation --target Ringlet \
+	    --output-path .build/docs
+
+format:
+	swift format --in-place --recursive Package.swift Sources Tests Examples/Swift
+
+clean:
+	rm -rf .build Benchmarks/.build
