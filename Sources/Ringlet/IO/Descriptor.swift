@@ -61,7 +61,8 @@ final class Descriptor: WaitSource {
     /// From a task.
     func perform(_ request: Request, deadline: Deadline) async throws -> Int32 {
         guard begin() else { throw Errno.badFileDescriptor }
-        let completion = await Worker.forCurrentTask.perform(request, deadline: deadline)
+        let completion = await Worker.forCurrentTask.perform(
+            request, on: self, deadline: deadline)
         end()
         if completion.result >= 0 { return completion.result }
         throw error(completion, deadline)
@@ -84,9 +85,10 @@ final class Descriptor: WaitSource {
         return true
     }
 
-    private func cancelInFlight(by worker: Worker) {
+    /// Any worker of the process may have something in flight here.
+    private func cancelInFlight() {
         let raw = raw
-        for member in worker.shared.workers { member.perform { $0.cancelAll(on: raw) } }
+        for worker in WorkerRegistry.workers { worker.perform { $0.cancelAll(on: raw) } }
     }
 
     /// From a fiber. Runs to its end even when the fiber is cancelled.
@@ -95,7 +97,7 @@ final class Descriptor: WaitSource {
         guard beginClose() else { throw Errno.badFileDescriptor }
         let completion = fiber.shielded {
             if !drained.isComplete {
-                fiber.withWorker { cancelInFlight(by: $0) }
+                cancelInFlight()
                 let node = WaitNode(.fiber(fiber), in: self)
                 if drained.add(node) { _ = fiber.wait(in: node, deadline: .never) }
             }
@@ -107,12 +109,11 @@ final class Descriptor: WaitSource {
     /// From a task. Runs to its end even when the task is cancelled.
     func close() async throws {
         guard beginClose() else { throw Errno.badFileDescriptor }
-        let worker = Worker.forCurrentTask
         if !drained.isComplete {
-            cancelInFlight(by: worker)
+            cancelInFlight()
             await drained.wait(in: self)
         }
-        let completion = await worker.performUncancellably(.close(raw))
+        let completion = await Worker.forCurrentTask.performUncancellably(.close(raw))
         if completion.result < 0 { throw completion.error(.never) }
     }
 }

@@ -55,6 +55,7 @@ public final class File: Sendable {
     public func read(into buffer: inout Buffer, at offset: UInt64, deadline: Deadline = .never) throws
         -> Int
     {
+        try Self.check(offset, buffer.capacity)
         let count = try descriptor.perform(
             .read(descriptor.raw, into: buffer.address, count: buffer.capacity, at: offset),
             "File.read(into:at:)", deadline: deadline)
@@ -69,6 +70,7 @@ public final class File: Sendable {
     public func read(into buffer: inout Buffer, at offset: UInt64, deadline: Deadline = .never)
         async throws -> Int
     {
+        try Self.check(offset, buffer.capacity)
         let count = try await descriptor.perform(
             .read(descriptor.raw, into: buffer.address, count: buffer.capacity, at: offset),
             deadline: deadline)
@@ -84,6 +86,7 @@ public final class File: Sendable {
     @available(*, noasync, message: "in a task, await write(_:at:)")
     public func write(_ buffer: borrowing Buffer, at offset: UInt64, deadline: Deadline = .never) throws
     {
+        try Self.check(offset, buffer.count)
         var written = 0
         while written < buffer.count {
             written += Int(
@@ -101,6 +104,7 @@ public final class File: Sendable {
     public func write(_ buffer: borrowing Buffer, at offset: UInt64, deadline: Deadline = .never)
         async throws
     {
+        try Self.check(offset, buffer.count)
         var written = 0
         while written < buffer.count {
             written += Int(
@@ -110,6 +114,11 @@ public final class File: Sendable {
                         count: buffer.count - written, at: offset + UInt64(written)),
                     deadline: deadline))
         }
+    }
+
+    /// The kernel's offsets are signed: those beyond its range mean something else to it, or nothing.
+    private static func check(_ offset: UInt64, _ count: Int) throws {
+        if offset > UInt64(Int64.max) - UInt64(count) { throw Errno.invalidArgument }
     }
 
     // MARK: Syncing and closing
@@ -139,13 +148,6 @@ public final class File: Sendable {
     /// Closes the file. Operations in flight end with `Errno.badFileDescriptor` first.
     public func close() async throws {
         try await descriptor.close()
-    }
-}
-
-extension Buffer {
-    /// The path as a C string.
-    fileprivate init(path: FilePath) {
-        self.init(copying: path.string.utf8.map(\.self) + [0])
     }
 }
 

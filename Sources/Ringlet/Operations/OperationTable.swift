@@ -40,6 +40,8 @@ struct OperationTable: ~Copyable {
         var generation: UInt32 = 0
         var state = State.free
         var reason = CancelReason.none
+        /// A shutdown leaves it alone: clean-up that must finish.
+        var isShielded = false
         /// For cancel-by-descriptor on kernels that lack it; -1 when the operation has none.
         var descriptor: Int32 = -1
         var nextFree: UInt32 = 0
@@ -70,7 +72,9 @@ struct OperationTable: ~Copyable {
 
     /// Takes a slot. O(1), except when the table grows.
     @inline(__always)
-    mutating func insert(waiter: Waiter, descriptor: Int32) -> OperationToken {
+    mutating func insert(waiter: Waiter, descriptor: Int32, shielded: Bool = false)
+        -> OperationToken
+    {
         if firstFree == Self.end { grow() }
         let index = firstFree
         let at = Int(index)
@@ -78,14 +82,18 @@ struct OperationTable: ~Copyable {
         activeCount &+= 1
         return OperationToken(
             index: index,
-            generation: Self.occupy(&slots[at], waiter: waiter, descriptor: descriptor))
+            generation: Self.occupy(
+                &slots[at], waiter: waiter, descriptor: descriptor, shielded: shielded))
     }
 
     /// Returns the generation.
     @inline(__always)
-    private static func occupy(_ slot: inout Slot, waiter: Waiter, descriptor: Int32) -> UInt32 {
+    private static func occupy(
+        _ slot: inout Slot, waiter: Waiter, descriptor: Int32, shielded: Bool
+    ) -> UInt32 {
         slot.state = .active
         slot.reason = .none
+        slot.isShielded = shielded
         slot.descriptor = descriptor
         slot.timer = .none
         slot.waiter = waiter
@@ -150,12 +158,12 @@ struct OperationTable: ~Copyable {
         return (slot.waiter, slot.reason, slot.timer)
     }
 
-    /// Every operation in flight that `isIncluded` accepts by its descriptor. O(capacity): for
+    /// Every operation in flight that `isIncluded` accepts. O(capacity): for
     /// shutdown, and for close on kernels without cancel-by-descriptor.
-    func tokens(where isIncluded: (_ descriptor: Int32) -> Bool) -> [OperationToken] {
+    func tokens(where isIncluded: (Slot) -> Bool) -> [OperationToken] {
         var found: [OperationToken] = []
         for index in 0..<slots.capacity
-        where slots[index].state != .free && isIncluded(slots[index].descriptor) {
+        where slots[index].state != .free && isIncluded(slots[index]) {
             found.append(
                 OperationToken(index: UInt32(index), generation: slots[index].generation))
         }

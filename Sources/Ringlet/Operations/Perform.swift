@@ -3,8 +3,9 @@ import SystemPackage
 extension Completion {
     /// What a failed wait throws.
     func error(_ deadline: Deadline) -> any Error {
+        // A request that blocks in a kernel thread ends with EINTR when it is cancelled.
         switch reason {
-        case _ where result != -125: Errno(rawValue: -result)
+        case _ where result != -125 && result != -4: Errno(rawValue: -result)
         case .user, .shutdown: CancellationError()
         case .deadline: TimeoutError(deadline: deadline)
         case .none: Errno(rawValue: -result)
@@ -22,6 +23,7 @@ extension FiberRef {
     @inline(__always)
     func perform(_ request: Request, deadline: Deadline) -> Completion {
         if mustNotWait { return .cancelled(.user) }
+        if deadline.hasPassed { return .cancelled(.deadline) }
         let token = withWorker { $0.start(request, waiter: .fiber(self), deadline: deadline) }
         return park(.operation, token.userData)
     }

@@ -12,6 +12,10 @@ enum Waiter {
     /// A task, wherever it runs.
     case task(UnsafeContinuation<Completion, Never>)
 
+    var isTask: Bool {
+        if case .task = self { true } else { false }
+    }
+
     /// Hands the completion over. A fiber is returned, for the caller to make it runnable; a task's
     /// continuation does that itself, through the task's executor.
     @inline(__always)

@@ -58,6 +58,25 @@ extension Scheduler {
         return try await main.join()
     }
 
+    /// Runs `body` as the main task of a new scheduler, while the calling task is suspended.
+    ///
+    /// All workers get threads of their own. Cancelling the calling task cancels the main task.
+    public static func run<Success>(
+        _ options: SchedulerOptions = SchedulerOptions(),
+        _ body: sending @escaping () async throws -> Success
+    ) async throws -> Success {
+        let scheduler = try makeOnThreads(options)
+        let main = MainTask(body)
+        let task = main.start(on: scheduler.workers[0])
+        await withTaskCancellationHandler {
+            await task.value
+        } onCancel: {
+            task.cancel()
+        }
+        await scheduler.shutDownAside()
+        return try main.result()
+    }
+
     private static func makeForRun(_ options: SchedulerOptions) throws -> (Scheduler, Bool) {
         guard CurrentThread.worker == nil else { throw SchedulerError.nestedRun }
         let isInline = !CurrentThread.isInTask
@@ -144,7 +163,8 @@ private final class MainTask<Success>: MainBody, @unchecked Sendable {
         self.body = body
     }
 
-    func start(on worker: Worker) {
+    @discardableResult
+    func start(on worker: Worker) -> Task<Void, Never> {
         Task(name: "main", executorPreference: worker) {
             let body = self.body!
             self.body = nil

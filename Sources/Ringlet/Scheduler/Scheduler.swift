@@ -48,7 +48,6 @@ public final class Scheduler: Sendable {
             _ = state.beginShutdown()
             for thread in threads { thread.stopAndJoin() }
             for worker in workers { worker.destroy() }
-            state.release()
             throw error
         }
         self.state = state
@@ -143,7 +142,6 @@ public final class Scheduler: Sendable {
         var report = ShutdownReport()
         for thread in threads where !thread.join(deadline: deadline) { report.stuckWorkers += 1 }
         report.fibers = state.fiberCount
-        if report.stuckWorkers == 0 { state.release() }
         return report
     }
 
@@ -152,7 +150,6 @@ public final class Scheduler: Sendable {
             requestShutdown()
             // The last reference may go away on a worker, which cannot wait for itself: the threads
             // end by themselves.
-            state.release()
         }
     }
 }

@@ -12,12 +12,13 @@ final class SchedulerState: Sendable {
     private let shuttingDown = Atomic<Bool>(false)
 
     private struct Members {
+        /// Emptied when the last worker has ended: workers refer to this object.
         var workers: [Worker] = []
-        var actorExecutors: [WorkerActorExecutor] = []
+        var running = 0
         weak var scheduler: Scheduler?
     }
 
-    /// Written once, before the workers start.
+    /// Written before the workers start, and as they end.
     private let members = Mutex(Members())
 
     init(options: SchedulerOptions, mask: KernelMask) {
@@ -28,7 +29,15 @@ final class SchedulerState: Sendable {
     func adopt(_ workers: [Worker]) {
         members.withLock {
             $0.workers = workers
-            $0.actorExecutors = workers.map(WorkerActorExecutor.init)
+            $0.running = workers.count
+        }
+    }
+
+    /// A worker has ended, or never began.
+    func workerEnded() {
+        members.withLock {
+            $0.running -= 1
+            if $0.running == 0 { $0.workers = [] }
         }
     }
 
@@ -40,10 +49,6 @@ final class SchedulerState: Sendable {
     var scheduler: Scheduler? { members.withLock { $0.scheduler } }
 
     var workers: [Worker] { members.withLock { $0.workers } }
-
-    func actorExecutor(of worker: Worker) -> WorkerActorExecutor {
-        members.withLock { $0.actorExecutors[worker.index] }
-    }
 
     // MARK: Fibers
 
@@ -71,10 +76,5 @@ final class SchedulerState: Sendable {
 
     func wakeAll() {
         for worker in workers { worker.inbox.notify() }
-    }
-
-    /// Breaks the cycle with the workers, after they have stopped.
-    func release() {
-        members.withLock { $0.workers = [] }
     }
 }

@@ -8,7 +8,13 @@ extension Worker {
     ///
     /// The cell carries the operation from the continuation, where it begins, to the cancellation
     /// handler, which may run on any thread, also before it has begun.
-    func perform(_ request: Request, deadline: Deadline) async -> Completion {
+    ///
+    /// - Parameter descriptor: What the request is on, already counted in. A hand-over to another thread
+    ///   can come after a close has sent its cancels; then the operation must not begin.
+    func perform(_ request: Request, on descriptor: Descriptor? = nil, deadline: Deadline) async
+        -> Completion
+    {
+        if deadline.hasPassed { return .cancelled(.deadline) }
         let cell = OperationCell()
         return await withTaskCancellationHandler {
             await unsafe withUnsafeContinuation { continuation in
@@ -17,8 +23,12 @@ extension Worker {
                 } else {
                     let handover = unsafe Handover(continuation: continuation)
                     perform { worker in
-                        unsafe worker.start(
-                            request, for: handover.continuation, in: cell, deadline: deadline)
+                        if descriptor?.isClosing == true {
+                            unsafe handover.continuation.resume(returning: .cancelled(.none))
+                        } else {
+                            unsafe worker.start(
+                                request, for: handover.continuation, in: cell, deadline: deadline)
+                        }
                     }
                 }
             }
@@ -52,7 +62,8 @@ extension Worker {
                     unsafe handover.continuation.resume(returning: .cancelled(.shutdown))
                 } else {
                     _ = unsafe worker.start(
-                        request, waiter: .task(handover.continuation), deadline: .never)
+                        request, waiter: .task(handover.continuation), deadline: .never,
+                        shielded: true)
                 }
             }
         }
@@ -109,6 +120,7 @@ extension AnyFiber {
     func waitForEnd(deadline: Deadline) async -> Completion {
         if Task.isCancelled { return .cancelled(.user) }
         let place = NodePlace()
+        defer { if deadline != .never { worker.removeTimer(of: place) } }
         return await withTaskCancellationHandler {
             await unsafe withUnsafeContinuation { continuation in
                 let node = unsafe WaitNode(.task(continuation), in: self)
@@ -117,7 +129,7 @@ extension AnyFiber {
                     return
                 }
                 if place.set(node) { node.interrupt(.user) }
-                if deadline != .never { worker.interrupt(node, at: deadline) }
+                if deadline != .never { worker.interrupt(node, in: place, at: deadline) }
             }
         } onCancel: {
             place.cancel()?.interrupt(.user)
@@ -127,16 +139,33 @@ extension AnyFiber {
 
 extension Worker {
     /// Ends the node's wait at `deadline`, if it still lasts then. Any thread.
-    fileprivate func interrupt(_ node: WaitNode, at deadline: Deadline) {
+    fileprivate func interrupt(_ node: WaitNode, in place: NodePlace, at deadline: Deadline) {
         perform { worker in
+            if worker.isDestroyed || place.hasEnded { return }
             let message = Message.runnable({ _ in node.interrupt(.deadline) }, kind: .timedMessage)
-            _ = worker.timers.insert(deadline: deadline.nanoseconds, payload: message.word)
+            place.timer = (
+                worker.timers.insert(deadline: deadline.nanoseconds, payload: message.word), message
+            )
+        }
+    }
+
+    /// The wait has ended: its timer is of no use any more. Any thread.
+    fileprivate func removeTimer(of place: NodePlace) {
+        perform { worker in
+            place.hasEnded = true
+            if let (timer, message) = place.timer, worker.timers.cancel(timer) {
+                Message.drop(message)
+            }
         }
     }
 }
 
 /// Between a task's wait and its cancellation handler.
-private final class NodePlace: Sendable {
+private final class NodePlace: @unchecked Sendable {
+    // For the thread of the worker that holds the timer.
+    var timer: (TimerToken, Runnable)?
+    var hasEnded = false
+
     private struct State {
         var node: WaitNode?
         var isCancelled = false

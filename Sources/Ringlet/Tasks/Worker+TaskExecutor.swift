@@ -15,7 +15,7 @@ extension Worker: TaskExecutor {
     @inline(never)
     func runActorJob(_ runnable: Runnable) {
         unsafe runnable.job.runSynchronously(
-            isolatedTo: shared.actorExecutor(of: self).asUnownedSerialExecutor(),
+            isolatedTo: actorExecutor.asUnownedSerialExecutor(),
             taskExecutor: asUnownedTaskExecutor())
     }
 }
@@ -27,7 +27,8 @@ extension Worker: TaskExecutor {
 ///         nonisolated var unownedExecutor: UnownedSerialExecutor { scheduler.actorExecutor }
 ///     }
 final class WorkerActorExecutor: SerialExecutor {
-    private let worker: Worker
+    /// The worker owns its executor; an actor keeps both alive through the scheduler.
+    private unowned let worker: Worker
 
     init(worker: Worker) {
         self.worker = worker
@@ -53,7 +54,7 @@ final class WorkerActorExecutor: SerialExecutor {
 extension Scheduler {
     /// The executor for actors that run on worker 0. The actor must keep the scheduler alive.
     public var actorExecutor: UnownedSerialExecutor {
-        unsafe state.actorExecutor(of: workers[0]).asUnownedSerialExecutor()
+        unsafe workers[0].actorExecutor.asUnownedSerialExecutor()
     }
 }
 

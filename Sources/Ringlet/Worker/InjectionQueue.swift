@@ -52,6 +52,9 @@ struct InjectionQueue: ~Copyable, Sendable {
         if state.exchange(.notified, ordering: .sequentiallyConsistent) == .parked { wake.signal() }
     }
 
+    /// Nobody may reach the queue any more.
+    deinit { wake.close() }
+
     // MARK: The worker's side
 
     @inline(__always)

@@ -39,12 +39,16 @@ extension Worker {
             fiber = current.nextLive
             current.owner.cancel()
         }
-        for token in operations.tokens(where: { _ in true }) { cancel(token, reason: .shutdown) }
+        // Operations of fibers were dealt with above, with respect to shielded parts.
+        for token in operations.tokens(where: { !$0.isShielded && $0.waiter.isTask }) {
+            cancel(token, reason: .shutdown)
+        }
     }
 
     /// Takes back the wake-up and gives up the thread. Nothing may be in flight any more.
     func end() {
         isEnding = true
+        WorkerRegistry.remove(self)
         for kind in [UserDataKind.wake, .mainQueue] {
             ring.submit(.cancel(userData: kind.userData), userData: UserDataKind.ignored.userData, reserved: 0)
         }
@@ -55,17 +59,19 @@ extension Worker {
         closed.store(true, ordering: .sequentiallyConsistent)
         _ = inbox.drain(into: &ready)
         while let runnable = ready.pop() { runStraggler(runnable) }
+        handOverTimers()
         CurrentThread.leave()
         destroy()
     }
 
-    /// Frees what the worker holds; it has ended or never begun. Any thread.
+    /// Frees what the worker holds; it has ended or never begun. Any thread. The wake-up descriptor
+    /// stays: a producer may be about to signal it.
     func destroy() {
         if isDestroyed { return }
         isDestroyed = true
         ring.destroy()
-        inbox.wake.close()
         stacks.destroy()
+        shared.workerEnded()
     }
 
     // MARK: Stragglers
@@ -77,6 +83,30 @@ extension Worker {
             var queue = RunQueue()
             _ = inbox.drain(into: &queue)
             while let runnable = queue.pop() { runStraggler(runnable) }
+        }
+    }
+
+    /// Sleeps of tasks that outlive the scheduler go on elsewhere.
+    private func handOverTimers() {
+        while true {
+            let deadline = timers.nextDeadline()
+            if deadline == .max { return }
+            guard let word = timers.popDue(now: deadline) else { continue }
+            let runnable = Runnable(word: word)
+            switch runnable.kind {
+            case .scheduledJob:
+                Task.detached {
+                    let now = LinuxThread.now()
+                    if deadline > now {
+                        try? await Task.sleep(for: .nanoseconds(Int64(clamping: deadline - now)))
+                    }
+                    self.runScheduledJob(runnable)
+                }
+            case .timedMessage:
+                Message.drop(runnable)
+            default:
+                preconditionFailure("a worker ends after its fibers and operations")
+            }
         }
     }
 

@@ -21,6 +21,7 @@ extension Worker {
             CurrentThread.leave()
             throw error
         }
+        WorkerRegistry.add(self)
         armWake()
         if index == 0 && LinuxThread.isMain { armMainQueue() }
     }

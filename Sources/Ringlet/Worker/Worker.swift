@@ -16,6 +16,9 @@ final class Worker: @unchecked Sendable {
     /// What the workers of one scheduler share.
     let shared: SchedulerState
 
+    /// For actors; any thread. Written once, at the end of `init`.
+    private(set) var actorExecutor: WorkerActorExecutor!
+
     /// True once the worker has ended. Written by its thread, read by whoever pushes.
     let closed = Atomic<Bool>(false)
 
@@ -35,15 +38,16 @@ final class Worker: @unchecked Sendable {
     init(index: Int, shared: SchedulerState) throws {
         self.index = index
         self.shared = shared
+        inbox = try InjectionQueue()
         ring = try Ring.make(mask: shared.mask)
         do {
-            inbox = try InjectionQueue()
             stacks = try StackPool(stackSize: shared.fiberStackSize)
         } catch {
             ring.destroy()
             throw error
         }
         state = Pinned(WorkerState(timers: TimerWheel(now: LinuxThread.now())))
+        actorExecutor = WorkerActorExecutor(worker: self)
     }
 
     deinit {
@@ -74,8 +78,11 @@ final class Worker: @unchecked Sendable {
     /// Submits `request` for `waiter`. The memory it names belongs to the kernel until the waiter
     /// is resumed.
     @inline(__always)
-    func start(_ request: Request, waiter: Waiter, deadline: Deadline) -> OperationToken {
-        let token = operations.insert(waiter: waiter, descriptor: request.descriptor)
+    func start(_ request: Request, waiter: Waiter, deadline: Deadline, shielded: Bool = false)
+        -> OperationToken
+    {
+        let token = operations.insert(
+            waiter: waiter, descriptor: request.descriptor, shielded: shielded)
         ring.submit(request, userData: token.userData, reserved: Ring.reserved)
         if deadline != .never {
             operations.setTimer(
@@ -103,7 +110,7 @@ final class Worker: @unchecked Sendable {
             ring.submit(
                 .cancelAll(on: descriptor), userData: UserDataKind.ignored.userData, reserved: 0)
         } else {
-            for token in operations.tokens(where: { $0 == descriptor }) {
+            for token in operations.tokens(where: { $0.descriptor == descriptor }) {
                 ring.submit(
                     .cancel(userData: token.userData), userData: UserDataKind.ignored.userData,
                     reserved: 0)

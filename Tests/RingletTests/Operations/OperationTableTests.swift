@@ -30,7 +30,7 @@ private final class Table {
     }
 
     func tokens(where isIncluded: (Int32) -> Bool) -> [OperationToken] {
-        table.tokens(where: isIncluded)
+        table.tokens(where: { isIncluded($0.descriptor) })
     }
 }
 
