@@ -52,6 +52,8 @@ typedef struct async_function_pointer {
     uint32_t context_size;
 } async_function_pointer;
 
+typedef SWIFT_CALL void (*cancellation_handler)(__attribute__((swift_context)) void *argument);
+
 // Weak, so that a program without the Swift runtime (the C tests of this target) links.
 extern SWIFT_CALL void *swift_task_getCurrent(void) __attribute__((weak));
 extern SWIFT_CALL void *swift_task_suspend(void) __attribute__((weak));
@@ -59,6 +61,9 @@ extern SWIFT_CALL void *swift_task_alloc(size_t size) __attribute__((weak));
 extern SWIFT_CALL void swift_task_dealloc(void *memory) __attribute__((weak));
 extern SWIFT_CALL void swift_task_cancel(void *task) __attribute__((weak));
 extern SWIFT_CALL bool swift_task_isCancelled(void *task) __attribute__((weak));
+extern SWIFT_CALL void *swift_task_addCancellationHandler(cancellation_handler handler,
+                                                          void *argument) __attribute__((weak));
+extern SWIFT_CALL void swift_task_removeCancellationHandler(void *record) __attribute__((weak));
 extern const uint32_t _swift_concurrency_debug_internal_layout_version __attribute__((weak));
 extern const size_t _swift_concurrency_debug_asyncTaskSize __attribute__((weak));
 
@@ -147,6 +152,72 @@ __asm__(".pushsection .rodata.cctx_hostTu,\"a\",@progbits\n"
         ".popsection\n");
 
 _Static_assert(sizeof(async_context) == 32, "the size in cctx_hostTu");
+
+// The wait of a task. Its context holds what the wait needs, so nothing is allocated.
+typedef struct wait_context {
+    async_context *parent;
+    async_resume resume;
+    const void *worker;
+    uint64_t token;
+    void *cancellation_record;
+    int32_t result;
+    uint8_t reason;
+} wait_context;
+
+// Implemented in TaskHost.swift. Any thread, with the task's status lock held: must not block.
+extern void cctx_wait_cancelled(const void *worker, uint64_t token) __attribute__((weak));
+
+static SWIFT_CALL void wait_cancelled(__attribute__((swift_context)) void *argument) {
+    wait_context *wait = argument;
+    cctx_wait_cancelled(wait->worker, wait->token);
+}
+
+void cctx_task_deliver(void *task, int32_t result, uint8_t reason) {
+    wait_context *wait = (wait_context *)((async_task *)task)->resume_context;
+    wait->result = result;
+    wait->reason = reason;
+}
+
+static ASYNC_CALL void wait_ended(ASYNC_CONTEXT async_context *context) {
+    wait_context *wait = (wait_context *)context;
+    swift_task_removeCancellationHandler(wait->cancellation_record);
+    cctx_this_host_thread.outcome =
+        (cctx_wait_outcome){swift_task_getCurrent(), wait->result, wait->reason};
+    TAIL context->resume(context);
+}
+
+__attribute__((visibility("hidden"))) ASYNC_CALL void cctx_task_wait(
+    ASYNC_CONTEXT async_context *context, const void *isolation, const void *isolation_witness,
+    const void *worker, uint64_t token) {
+    // Declared nonisolated(nonsending), which passes the caller's isolation first: so the caller has
+    // no reason to hop when it comes back. It is nil here.
+    (void)isolation;
+    (void)isolation_witness;
+    wait_context *wait = (wait_context *)context;
+    wait->worker = worker;
+    wait->token = token;
+    // Runs the handler at once when the task is cancelled already.
+    wait->cancellation_record = swift_task_addCancellationHandler(wait_cancelled, wait);
+    async_task *task = swift_task_getCurrent();
+    task->resume = wait_ended;
+    task->resume_context = context;
+    if (cctx_this_host_thread.task_slot) {
+        *cctx_this_host_thread.task_slot = NULL;
+    } else {
+        swift_task_suspend();
+    }
+}
+
+__asm__(".pushsection .rodata.cctx_task_waitTu,\"a\",@progbits\n"
+        ".globl cctx_task_waitTu\n"
+        ".hidden cctx_task_waitTu\n"
+        ".p2align 3\n"
+        "cctx_task_waitTu:\n"
+        "    .long cctx_task_wait - cctx_task_waitTu\n"
+        "    .long 48\n"
+        ".popsection\n");
+
+_Static_assert(sizeof(wait_context) == 48, "the size in cctx_task_waitTu");
 
 // The current task is a thread-local of the runtime with no exported setter. Its address is found by
 // its value and proved by writing: only the right word changes what swift_task_getCurrent returns.

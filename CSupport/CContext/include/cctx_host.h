@@ -73,6 +73,22 @@ void cctx_host_cancel(void *task);
 // Whether `task`, which must be alive, was cancelled.
 bool cctx_host_is_cancelled(void *task);
 
+// The wait of a Swift task that runs as a job of a worker: `cctx_task_wait`, an async function, parks the
+// current task until the worker runs it as a job again. It costs half of a continuation, which
+// records a dependency and takes the task's status lock several times. Swift declares it as
+// `func taskWait(worker:token:) async`; the worker and token are handed to `cctx_wait_cancelled` if the
+// task is cancelled meanwhile.
+
+// Stores how the wait of a parked task ended, before the worker runs it. The worker's thread.
+void cctx_task_deliver(void *task, int32_t result, uint8_t reason);
+
+// What was delivered to the task that has just come back from its wait.
+typedef struct cctx_wait_outcome {
+    void *_Nullable task;
+    int32_t result;
+    uint8_t reason;
+} cctx_wait_outcome;
+
 typedef struct cctx_host_thread {
     // The runtime's current-task word of this thread, once found.
     void *_Nullable *_Nullable task_slot;
@@ -80,6 +96,8 @@ typedef struct cctx_host_thread {
     cctx_fiber *_Nullable running;
     // The fiber whose closure `cctx_pending` is about to run.
     cctx_fiber *_Nullable pending;
+    // Between the end of a task's wait and its next instruction.
+    cctx_wait_outcome outcome;
 } cctx_host_thread;
 
 extern _Thread_local cctx_host_thread cctx_this_host_thread

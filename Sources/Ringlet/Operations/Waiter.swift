@@ -11,19 +11,26 @@ enum Waiter {
     case fiber(FiberRef)
     /// A task, wherever it runs.
     case task(UnsafeContinuation<Completion, Never>)
+    /// A task that runs as a job of this worker.
+    case parkedTask(ParkedTask)
 
     var isTask: Bool {
-        if case .task = self { true } else { false }
+        switch self {
+        case .task, .parkedTask: true
+        case .fiber, .none: false
+        }
     }
 
-    /// Hands the completion over. A fiber is returned, for the caller to make it runnable; a task's
-    /// continuation does that itself, through the task's executor.
+    /// Hands the completion over. What has become runnable is returned; a continuation makes its task
+    /// runnable itself, through the task's executor.
     @inline(__always)
-    func resume(with completion: Completion) -> FiberRef? {
+    func resume(with completion: Completion) -> Runnable? {
         switch self {
         case .fiber(let fiber):
             fiber.deliver(completion)
-            return fiber
+            return Runnable(fiber)
+        case .parkedTask(let task):
+            return task.deliver(completion)
         case .task(let continuation):
             unsafe continuation.resume(returning: completion)
             return nil

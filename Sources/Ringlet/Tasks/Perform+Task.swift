@@ -15,6 +15,24 @@ extension Worker {
         -> Completion
     {
         if deadline.hasPassed { return .cancelled(.deadline) }
+        if canPark(isolation: #isolation) {
+            if isShuttingDown { return .cancelled(.shutdown) }
+            let token = start(request, waiter: .parkedTask(.current), deadline: deadline)
+            return await TaskHost.wait(for: token, of: self)
+        }
+        return await performByContinuation(request, on: descriptor, deadline: deadline)
+    }
+
+    /// Whether the current task may bypass the continuation: it runs as a job of this worker and is not
+    /// inside an actor, so the worker may run it as such a job again.
+    @inline(__always)
+    private func canPark(isolation: (any Actor)?) -> Bool {
+        isolation == nil && CurrentThread.runs(self) && isRunningOwnJob && rung != .plain
+    }
+
+    private func performByContinuation(
+        _ request: Request, on descriptor: Descriptor?, deadline: Deadline
+    ) async -> Completion {
         let cell = OperationCell()
         return await withTaskCancellationHandler {
             await unsafe withUnsafeContinuation { continuation in

@@ -9,7 +9,9 @@ extension Worker: TaskExecutor {
     @inline(__always)
     func runJob(_ runnable: Runnable) {
         // The identity that the task prefers: with another one the runtime would enqueue it again.
+        isRunningOwnJob = true
         unsafe runnable.job.runSynchronously(on: asUnownedTaskExecutor())
+        isRunningOwnJob = false
     }
 
     @inline(never)

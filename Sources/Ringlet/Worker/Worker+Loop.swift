@@ -163,7 +163,7 @@ extension Worker {
         guard let (waiter, reason, timer) = operations.complete(token) else { return }
         if timer != .none { _ = timers.cancel(timer) }
         let completion = Completion(result, reason)
-        if let fiber = waiter.resume(with: completion) { ready.push(Runnable(fiber)) }
+        if let runnable = waiter.resume(with: completion) { ready.push(runnable) }
     }
 
     private func armWake() {

@@ -11,6 +11,10 @@ struct WorkerState: ~Copyable {
     /// The host rung of fibers that start here; set once by ``FiberHost``.
     var rung = FiberHost.Rung.plain
 
+    /// While a job runs that prefers this worker; not while a fiber, an actor's job or the main queue
+    /// does.
+    var isRunningOwnJob = false
+
     /// Submissions of the worker's own in flight: the wake-up, the main queue.
     var internalOperations = 0
 
@@ -56,6 +60,10 @@ extension Worker {
     @inline(__always) var rung: FiberHost.Rung {
         get { state.value.rung }
         set { state.value.rung = newValue }
+    }
+    @inline(__always) var isRunningOwnJob: Bool {
+        get { state.value.isRunningOwnJob }
+        set { state.value.isRunningOwnJob = newValue }
     }
     @inline(__always) var internalOperations: Int {
         get { state.value.internalOperations }

@@ -1,0 +1,53 @@
+import CContext
+
+/// The Swift half of a task's wait that bypasses the continuation; the C half is in host.c.
+enum TaskHost {
+    /// Suspends the current task, whose operation has been started, until its completion.
+    ///
+    /// Only in a job of `worker` that prefers it as its executor, outside any actor: the worker will
+    /// run the task as such a job again.
+    nonisolated(nonsending)
+    static func wait(for token: OperationToken, of worker: Worker) async -> Completion {
+        await unsafe waitInC(Unmanaged.passUnretained(worker).toOpaque(), token.userData)
+        let outcome = unsafe cctx_current_host_thread().pointee.outcome
+        precondition(
+            unsafe outcome.task == cctx_host_current_task(),
+            "a task came back from a wait that was not its own")
+        return unsafe Completion(
+            outcome.result, unsafeBitCast(outcome.reason, to: CancelReason.self))
+    }
+}
+
+/// A task that is parked by ``TaskHost``, as an operation's waiter.
+@safe
+struct ParkedTask: BitwiseCopyable {
+    private let task: UnsafeMutableRawPointer
+
+    /// The task that runs on this thread.
+    @inline(__always)
+    static var current: ParkedTask {
+        unsafe ParkedTask(task: cctx_host_current_task().unsafelyUnwrapped)
+    }
+
+    private init(task: UnsafeMutableRawPointer) {
+        unsafe self.task = task
+    }
+
+    /// Stores how its wait ended; the job that continues it is returned.
+    @inline(__always)
+    func deliver(_ completion: Completion) -> Runnable {
+        unsafe cctx_task_deliver(task, completion.result, completion.reason.rawValue)
+        return Runnable(address: UInt(bitPattern: unsafe task), kind: .job)
+    }
+}
+
+@_silgen_name("cctx_task_wait")
+nonisolated(nonsending)
+private func waitInC(_ worker: UnsafeRawPointer, _ token: UInt64) async
+
+/// Called by host.c when a task is cancelled in its wait. Any thread; must not block.
+@c(cctx_wait_cancelled)
+func waitCancelled(_ worker: UnsafeRawPointer, _ token: UInt64) {
+    let worker = unsafe Unmanaged<Worker>.fromOpaque(worker).takeUnretainedValue()
+    worker.perform { $0.cancel(OperationToken(userData: token), reason: .user) }
+}
