@@ -54,6 +54,8 @@ int cctx_thread_prepare(void) {
     bool swift = swift_task_enterThreadLocalContext && swift_task_exitThreadLocalContext;
     thread->enter_exclusivity = swift ? swift_task_enterThreadLocalContext : no_exclusivity;
     thread->exit_exclusivity = swift ? swift_task_exitThreadLocalContext : no_exclusivity;
+    static const uintptr_t unknown = 1;
+    if (!thread->access_head) thread->access_head = &unknown;
     thread->errno_address = &errno;
     return 0;
 }
@@ -76,6 +78,7 @@ void cctx_thread_release(void) {
     thread->exception_globals = NULL;
     thread->enter_exclusivity = NULL;
     thread->exit_exclusivity = NULL;
+    thread->access_head = NULL;
 }
 
 void cctx_exchange_exception_globals(uintptr_t *globals, cctx *context) {

@@ -135,6 +135,9 @@ typedef struct cctx_thread {
     // The Swift runtime's functions, or functions that do nothing where it is not linked.
     void (*_Nullable enter_exclusivity)(char *state);
     void (*_Nullable exit_exclusivity)(char *state);
+    // The head of the thread's list of accesses in flight, once `cctx_host_find_access_head` has found
+    // it: zero means that there is nothing to exit from. Until then a word that is never zero.
+    const uintptr_t *_Nullable access_head;
     // The thread's alternate signal stack, if this library installed it.
     void *_Nullable signal_stack;
 } cctx_thread;
@@ -180,6 +183,22 @@ CCTX_INLINE void cctx_exchange_thread_state(cctx_thread *thread, cctx *context) 
     }
 }
 
+// The same in two halves, for a resumer whose own errno and exceptions need not be kept.
+CCTX_INLINE void cctx_enter_thread_state(cctx_thread *thread, cctx *context) {
+    *thread->errno_address = context->saved_errno;
+    uintptr_t *own = context->exception_globals;
+    if (__builtin_expect((own[0] | own[1]) != 0, 0)) {
+        cctx_exchange_exception_globals(thread->exception_globals, context);
+    }
+}
+CCTX_INLINE void cctx_leave_thread_state(cctx_thread *thread, cctx *context) {
+    context->saved_errno = *thread->errno_address;
+    uintptr_t *globals = thread->exception_globals;
+    if (__builtin_expect((globals[0] | globals[1]) != 0, 0)) {
+        cctx_exchange_exception_globals(globals, context);
+    }
+}
+
 // Runs `context` until it suspends or ends. C frames only: Swift's exclusivity set is not touched.
 // Traps when the context has finished or is running.
 CCTX_INLINE void cctx_resume_plain(cctx *context) {
@@ -200,15 +219,31 @@ CCTX_INLINE void cctx_resume_plain(cctx *context) {
 
 // The same for contexts that run Swift code: the accesses in flight on that stack are entered and
 // left around the switch. `base_is_clean` promises that the resumer itself has no access in flight
-// (a scheduler's loop), which saves the enter when the context has none either.
+// (a scheduler's loop), is in no catch block and does not care for errno: that saves most of it.
 CCTX_INLINE void cctx_resume(cctx *context, bool base_is_clean) {
     cctx_thread *thread = &cctx_this_thread;
     char *state = (char *)context->exclusivity;
-    if (!base_is_clean || (context->exclusivity[0] | context->exclusivity[1]) != 0) {
+    if (!base_is_clean) {
         thread->enter_exclusivity(state);
+        cctx_resume_plain(context);
+        thread->exit_exclusivity(state);
+        return;
     }
-    cctx_resume_plain(context);
-    thread->exit_exclusivity(state);
+    bool held = (context->exclusivity[0] | context->exclusivity[1]) != 0;
+    if (__builtin_expect(held, 0)) thread->enter_exclusivity(state);
+    if (__builtin_expect(context->state != cctx_suspended, 0)) {
+        cctx_resume_out_of_line(context);
+    } else {
+        context->state = cctx_running;
+        context->resumer = thread->current;
+        thread->current = context;
+        cctx_enter_thread_state(thread, context);
+        cctx_switch(&context->sp, context->sp);
+        cctx_leave_thread_state(thread, context);
+        thread->current = context->resumer;
+        context->state = context->finished ? cctx_ended : cctx_suspended;
+    }
+    if (__builtin_expect(held || *thread->access_head != 0, 0)) thread->exit_exclusivity(state);
 }
 
 // Suspends the current context; returns when it is resumed. Traps when no context is running.

@@ -64,6 +64,10 @@ bool cctx_host_find_slot(void);
 // True when this thread's current-task word is known.
 bool cctx_host_has_slot(void);
 
+// Finds the head of the thread's list of exclusivity accesses, by making an access and looking for its
+// record; proved by a second one. Without it the switch asks the runtime each time. Best effort.
+void cctx_host_find_access_head(void);
+
 // The current task, or NULL.
 void *_Nullable cctx_host_current_task(void);
 

@@ -267,8 +267,8 @@ int32_t ringlet_task_options_set_name(ringlet_task_options *options, const char 
 
 /*
  * Sets a function that is called with the task's user_data exactly once for each task that was
- * spawned: after its function has returned, or instead of it when it is never called. It runs on
- * the task's worker, before the end is announced; it must not block and cannot suspend.
+ * spawned: after its function has returned, or instead of it when it is never called. It runs on a
+ * thread of the library, before the end is announced; it must neither block nor suspend.
  *
  * cleanup   NULL means none.
  *
@@ -343,8 +343,8 @@ int32_t ringlet_spawn(ringlet_function function, void *user_data,
 
 /*
  * Waits for the end of a task. In a coroutine it suspends the coroutine, on a plain thread it
- * blocks the thread. A task that has ended can be joined again, and a deadline that has passed does
- * not hide its result.
+ * blocks the thread, and signals do not end the wait. A task that has ended can be joined again,
+ * and a deadline that has passed does not hide its result.
  *
  * result   receives the task's result; may be NULL.
  *
@@ -421,9 +421,9 @@ int32_t ringlet_is_cancelled(void);
  *
  * The calls of POSIX, made through io_uring: one operation each, which may move fewer bytes than it
  * was asked to. Descriptors should be blocking ones; with O_NONBLOCK what would wait returns
- * -EAGAIN. Cancelling a task or reaching a deadline asks the kernel to give up, and the call
- * returns when it has, so the buffer is free afterwards; bytes that had moved by then are returned
- * as a success.
+ * -EAGAIN. Nothing is tried when the deadline has passed already. Cancelling a task or reaching a
+ * deadline asks the kernel to give up, and the call returns when it has, so the buffer is free
+ * afterwards; bytes that had moved by then are returned as a success.
  *
  * All return -EPERM outside a coroutine, -ECANCELED when the task was cancelled, -ETIMEDOUT when
  * the deadline passed, -EBADF for what is no open descriptor or is closed by ringlet_close() while

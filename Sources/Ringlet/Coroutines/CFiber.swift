@@ -1,7 +1,9 @@
+import CContext
+import Glibc
 import SystemPackage
 import Synchronization
 
-/// A fiber whose body is a C function: what the C library calls a task.
+/// A C function as a fiber: what the C library calls a task. A ``CHost`` runs it.
 ///
 /// Nothing here throws, so a failure costs C callers no allocation; the results are the numbers of
 /// the C library, negated errno values and all.
@@ -14,8 +16,15 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
     private let cleanup: Cleanup?
     private let userData: UnsafeMutableRawPointer?
 
+    /// The hosts of the scheduler, one pool per worker.
+    let pools: [CHostPool]
+
     // Written and read by any thread.
     private let storedHandle = Atomic<UInt64>(0)
+    private let cancelRequested = Atomic<Bool>(false)
+
+    /// The stack, while the function runs. The worker thread's.
+    private var stack: FiberRef?
 
     /// What the function returned, or why it was not called. Written by the worker's thread before
     /// the end is announced; read after it.
@@ -23,17 +32,18 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
 
     init(
         _ function: @escaping Function, _ userData: UnsafeMutableRawPointer?, cleanup: Cleanup?,
-        name: String?, worker: Worker
+        name: String?, worker: Worker, pools: [CHostPool]
     ) {
         unsafe self.function = function
         unsafe self.userData = userData
         unsafe self.cleanup = cleanup
+        self.pools = pools
         super.init(name: name, worker: worker)
     }
 
-    /// Makes the fiber runnable. Once.
+    /// Makes the fiber runnable. Any thread, once.
     public func start() {
-        start(priority: nil)
+        pools[worker.index].start(self)
     }
 
     /// The C library's id, 0 when there is none.
@@ -42,18 +52,60 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
         set { storedHandle.store(newValue, ordering: .relaxed) }
     }
 
-    override func runBody() {
+    // MARK: Running
+
+    /// Calls the function on the stack of `host`, unless it was cancelled before.
+    func run(on stack: FiberRef, of host: CHost) {
+        if isCancelled {
+            end(with: CancellationError())
+            return
+        }
+        let text = unsafe name.flatMap { unsafe strdup($0) }
+        unsafe stack.show(self, name: text)
+        self.stack = stack
         result = unsafe function(userData)
         cleanUp()
+        self.stack = nil
+        unsafe stack.show(host, name: nil)
+        unsafe free(text)
+        end.complete()
     }
 
-    override func fail(_ error: any Error) {
+    /// Ends a fiber whose function is not called.
+    func end(with error: any Error) {
         result = Int64((error as? any CodedError)?.code ?? -Errno.canceled.rawValue)
         cleanUp()
+        end.complete()
     }
 
     private func cleanUp() {
         if let cleanup = unsafe cleanup { unsafe cleanup(userData) }
+    }
+
+    // MARK: Cancellation
+
+    override public var isCancelled: Bool { cancelRequested.load(ordering: .relaxed) }
+
+    override public func cancel() {
+        if cancelRequested.exchange(true, ordering: .relaxed) { return }
+        worker.perform { [self] worker in
+            guard let stack else { return }
+            stack.markCancelled()
+            if !stack.isShielded { worker.interrupt(stack, reason: .user) }
+        }
+    }
+
+    /// Calls `body` with the fiber whose function runs on this thread; nil when there is none.
+    @inline(__always)
+    static func withRunning<Value>(_ body: (CFiber) -> Value) -> Value? {
+        guard let stack = FiberRef.current else { return nil }
+        return stack.withOwner { owner in
+            if type(of: owner) == CFiber.self {
+                body(unsafe unsafeDowncast(owner, to: CFiber.self))
+            } else {
+                nil
+            }
+        }
     }
 
     // MARK: Waiting for it
@@ -80,6 +132,21 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
     }
 }
 
+extension FiberRef {
+    /// Calls `body` with the fiber's object, without reference counting.
+    @inline(__always)
+    fileprivate func withOwner<Value>(_ body: (AnyFiber) -> Value) -> Value {
+        let owner = unsafe Unmanaged<AnyFiber>.fromOpaque(record.pointee.owner.unsafelyUnwrapped)
+        return unsafe owner._withUnsafeGuaranteedRef(body)
+    }
+
+    /// Says whose code runs on the stack from now on.
+    fileprivate func show(_ owner: AnyFiber, name: UnsafePointer<CChar>?) {
+        unsafe record.pointee.owner = Unmanaged.passUnretained(owner).toOpaque()
+        unsafe record.pointee.context.name = name
+    }
+}
+
 /// An error that has a number in C.
 protocol CodedError: Error {
     var code: Int32 { get }
@@ -98,15 +165,14 @@ public enum CCurrent {
 
     /// The C library's id of the current fiber, or 0.
     public static var handle: UInt64 {
-        guard let fiber = FiberRef.current?.owner as? CFiber else { return 0 }
-        return fiber.handle
+        CFiber.withRunning { $0.handle } ?? 0
     }
 
     /// 1 or 0. Asks the flag that every thread sees at once: a long computation never gives the
     /// worker the chance to pass the news on.
     public static var isCancelled: Int32 {
         guard let fiber = FiberRef.current else { return outside }
-        return fiber.owner.isCancelled ? 1 : 0
+        return fiber.withOwner { $0.isCancelled } ? 1 : 0
     }
 
     public static func yield() -> Int32 {
@@ -130,14 +196,16 @@ public enum CCurrent {
 }
 
 extension Completion {
-    /// The result as C sees it: the kernel's ECANCELED is split by who asked for it.
+    /// The result as C sees it: a cancellation is split by who asked for it. A request that blocks
+    /// in a thread of the kernel says EINTR when it is cancelled.
     var code: Int32 {
-        guard result == -Errno.canceled.rawValue else { return result }
+        let cancelled = -Errno.canceled.rawValue
+        guard result == cancelled || result == -Errno.interrupted.rawValue else { return result }
         return switch reason {
-        case .user, .shutdown: result
+        case .user, .shutdown: cancelled
         case .deadline: -Errno.timedOut.rawValue
         // Nobody asked: the descriptor was closed meanwhile.
-        case .none: -Errno.badFileDescriptor.rawValue
+        case .none: result == cancelled ? -Errno.badFileDescriptor.rawValue : result
         }
     }
 }

@@ -22,6 +22,7 @@ enum CurrentThread {
     static func enter(_ worker: Worker) throws(Errno) {
         let error = cctx_thread_prepare()
         guard error == 0 else { throw Errno(rawValue: -error) }
+        cctx_host_find_access_head()
         unsafe cctx_current_thread().pointee.worker = Unmanaged.passUnretained(worker).toOpaque()
     }
 

@@ -18,9 +18,14 @@ public struct Buffer: ~Copyable, @unchecked Sendable {
     /// Bytes that hold data, from the start. Reading into the buffer sets it.
     public private(set) var count = 0
 
-    /// Allocates `capacity` bytes, at least 1, without data.
+    /// The most bytes that the kernel moves in one operation (MAX_RW_COUNT).
+    public static let largestCapacity = 0x7fff_f000
+
+    /// Allocates `capacity` bytes, 1 to ``largestCapacity``, without data.
     public init(capacity: Int) {
-        precondition(capacity > 0, "a Buffer holds at least one byte")
+        precondition(
+            capacity > 0 && capacity <= Self.largestCapacity,
+            "a Buffer holds 1 to \(Self.largestCapacity) bytes")
         self.capacity = capacity
         unsafe base = .allocate(byteCount: capacity, alignment: 16)
     }

@@ -20,9 +20,8 @@ struct Request: BitwiseCopyable {
         self.opcode = UInt8(truncatingIfNeeded: opcode)
         self.descriptor = descriptor
         self.address = UInt64(address)
-        // The kernel takes 32 bits and moves at most 0x7ffff000 bytes in one call; the rest is the
-        // caller's next call, as with read(2).
-        self.length = UInt32(min(length, 0x7fff_f000))
+        // A Buffer has at most `Buffer.largestCapacity` bytes, so the length fits.
+        self.length = UInt32(truncatingIfNeeded: length)
         self.offset = offset
         self.flags = flags
     }

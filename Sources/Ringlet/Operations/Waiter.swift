@@ -21,20 +21,17 @@ enum Waiter {
         }
     }
 
-    /// Hands the completion over. What has become runnable is returned; a continuation makes its task
-    /// runnable itself, through the task's executor.
+    /// Hands the completion to a task. The job that has become runnable is returned; a continuation makes
+    /// its task runnable itself, through the task's executor.
     @inline(__always)
     func resume(with completion: Completion) -> Runnable? {
         switch self {
-        case .fiber(let fiber):
-            fiber.deliver(completion)
-            return Runnable(fiber)
         case .parkedTask(let task):
             return task.deliver(completion)
         case .task(let continuation):
             unsafe continuation.resume(returning: completion)
             return nil
-        case .none:
+        case .fiber, .none:
             return nil
         }
     }

@@ -117,7 +117,8 @@ public final class Scheduler: Sendable {
 
     /// Cancels every fiber, ends every operation, waits until all have ended, and stops the threads.
     ///
-    /// Blocks the calling thread, which must not be one of the workers. Later calls return at once.
+    /// Blocks the calling thread, which must not be one of the workers. Later calls wait for what earlier
+    /// ones left.
     ///
     /// - Parameter deadline: When it passes first, what still runs is left running, and its memory is
     ///   leaked rather than freed under the kernel.
@@ -125,8 +126,7 @@ public final class Scheduler: Sendable {
     @discardableResult
     public func shutdown(deadline: Deadline = .never) -> ShutdownReport {
         precondition(!isCurrent, "Scheduler.shutdown() would wait for the thread it runs on")
-        guard state.beginShutdown() else { return ShutdownReport() }
-        requestShutdown()
+        if state.beginShutdown() { requestShutdown() }
         return joinThreads(deadline: deadline)
     }
 
@@ -135,13 +135,10 @@ public final class Scheduler: Sendable {
     }
 
     func joinThreads(deadline: Deadline) -> ShutdownReport {
-        let threads = threads.withLock { threads in
-            defer { threads = [] }
-            return threads
-        }
+        let threads = threads.withLock { $0 }
         var report = ShutdownReport()
         for thread in threads where !thread.join(deadline: deadline) { report.stuckWorkers += 1 }
-        report.fibers = state.fiberCount
+        if report.stuckWorkers > 0 { report.fibers = state.fiberCount }
         return report
     }
 

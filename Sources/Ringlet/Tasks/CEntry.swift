@@ -43,6 +43,7 @@ extension SchedulerError: CFailureConvertible {
 @_spi(C)
 public final class CScheduler: Sendable {
     private let scheduler: Scheduler
+    private let pools: [CHostPool]
     private let nextWorker = Atomic<UInt>(0)
 
     public init(_ options: SchedulerOptions) throws(CFailure) {
@@ -51,20 +52,25 @@ public final class CScheduler: Sendable {
         } catch {
             throw (error as? any CFailureConvertible)?.failure ?? .other
         }
+        pools = scheduler.workers.map(CHostPool.init)
     }
 
     // MARK: Spawning
 
-    /// A fiber that has not started, or why there is none, as a negated errno.
+    /// A fiber that has not started, or why there is none.
     ///
     /// - Parameter worker: The index of the worker; nil is the current one, or the next in turn.
     public func makeFiber(
         _ function: @escaping CFiber.Function, _ userData: UnsafeMutableRawPointer?,
         cleanup: CFiber.Cleanup?, name: String?, worker: Int?
     ) -> Result<CFiber, CFailure> {
-        unsafe Self.makeFiber(
-            function, userData, cleanup: cleanup, name: name, worker: worker, on: scheduler.state,
-            elsewhere: { self.next })
+        if scheduler.state.isShuttingDown { return .failure(.errno(-ESHUTDOWN)) }
+        let place = worker ?? current ?? next
+        guard pools.indices.contains(place) else { return .failure(.errno(-EINVAL)) }
+        return .success(
+            unsafe CFiber(
+                function, userData, cleanup: cleanup, name: name, worker: pools[place].worker,
+                pools: pools))
     }
 
     /// The same on the scheduler of the current fiber.
@@ -72,36 +78,33 @@ public final class CScheduler: Sendable {
         _ function: @escaping CFiber.Function, _ userData: UnsafeMutableRawPointer?,
         cleanup: CFiber.Cleanup?, name: String?, worker: Int?
     ) -> Result<CFiber, CFailure> {
-        guard let fiber = FiberRef.current else { return .failure(.errno(CCurrent.outside)) }
-        let here = fiber.withWorker { $0 }
-        return unsafe makeFiber(
-            function, userData, cleanup: cleanup, name: name, worker: worker, on: here.shared,
-            elsewhere: { here })
-    }
-
-    private static func makeFiber(
-        _ function: @escaping CFiber.Function, _ userData: UnsafeMutableRawPointer?,
-        cleanup: CFiber.Cleanup?, name: String?, worker: Int?, on state: SchedulerState,
-        elsewhere: () -> Worker
-    ) -> Result<CFiber, CFailure> {
-        if state.isShuttingDown { return .failure(.errno(-ESHUTDOWN)) }
-        let place: Worker
-        if let worker {
-            let workers = state.workers
-            guard workers.indices.contains(worker) else { return .failure(.errno(-EINVAL)) }
-            place = workers[worker]
-        } else if let current = CurrentThread.worker, current.shared === state {
-            place = current
-        } else {
-            place = elsewhere()
+        let made = CFiber.withRunning { current -> Result<CFiber, CFailure> in
+            if current.worker.shared.isShuttingDown { return .failure(.errno(-ESHUTDOWN)) }
+            var place = current.worker
+            if let worker {
+                guard current.pools.indices.contains(worker) else {
+                    return .failure(.errno(-EINVAL))
+                }
+                place = current.pools[worker].worker
+            }
+            return .success(
+                unsafe CFiber(
+                    function, userData, cleanup: cleanup, name: name, worker: place,
+                    pools: current.pools))
         }
-        return .success(
-            unsafe CFiber(function, userData, cleanup: cleanup, name: name, worker: place))
+        return made ?? .failure(.errno(CCurrent.outside))
     }
 
-    private var next: Worker {
+    private var current: Int? {
+        guard let worker = CurrentThread.worker, worker.shared === scheduler.state else {
+            return nil
+        }
+        return worker.index
+    }
+
+    private var next: Int {
         let turn = nextWorker.wrappingAdd(1, ordering: .relaxed).oldValue
-        return scheduler.workers[Int(turn % UInt(scheduler.workers.count))]
+        return Int(turn % UInt(pools.count))
     }
 
     // MARK: Shutdown
@@ -109,13 +112,7 @@ public final class CScheduler: Sendable {
     /// 0, or a negated errno. Can be repeated to wait longer.
     public func shutdown(deadline: Deadline) -> Int32 {
         if scheduler.isCurrent { return -EDEADLK }
-        scheduler.shutdown(deadline: deadline)
-        // A later call finds the shutdown begun, by this or another thread, and waits by looking.
-        while !hasEnded {
-            if deadline.hasPassed { return -ETIMEDOUT }
-            usleep(500)
-        }
-        return 0
+        return scheduler.shutdown(deadline: deadline).stuckWorkers == 0 ? 0 : -ETIMEDOUT
     }
 
     /// For a scheduler that is given up. 0, or -EDEADLK.
@@ -123,10 +120,6 @@ public final class CScheduler: Sendable {
         if scheduler.isCurrent { return -EDEADLK }
         if !scheduler.state.isShuttingDown { scheduler.shutdown() }
         return 0
-    }
-
-    private var hasEnded: Bool {
-        scheduler.workers.allSatisfy { $0.closed.load(ordering: .acquiring) }
     }
 }
 
@@ -138,25 +131,25 @@ extension CCurrent {
     public static func read(
         _ descriptor: Int32, into address: UInt, count: Int, at offset: UInt64?, deadline: Deadline
     ) -> Int32 {
-        perform(.read(descriptor, into: address, count: count, at: offset), deadline)
+        perform(.read(descriptor, into: address, count: min(count, Buffer.largestCapacity), at: offset), deadline)
     }
 
     public static func write(
         _ descriptor: Int32, from address: UInt, count: Int, at offset: UInt64?, deadline: Deadline
     ) -> Int32 {
-        perform(.write(descriptor, from: address, count: count, at: offset), deadline)
+        perform(.write(descriptor, from: address, count: min(count, Buffer.largestCapacity), at: offset), deadline)
     }
 
     public static func receive(
         _ descriptor: Int32, into address: UInt, count: Int, deadline: Deadline
     ) -> Int32 {
-        perform(.receive(descriptor, into: address, count: count), deadline)
+        perform(.receive(descriptor, into: address, count: min(count, Buffer.largestCapacity)), deadline)
     }
 
     public static func send(
         _ descriptor: Int32, from address: UInt, count: Int, deadline: Deadline
     ) -> Int32 {
-        perform(.send(descriptor, from: address, count: count), deadline)
+        perform(.send(descriptor, from: address, count: min(count, Buffer.largestCapacity)), deadline)
     }
 
     public static func accept(_ descriptor: Int32, deadline: Deadline) -> Int32 {

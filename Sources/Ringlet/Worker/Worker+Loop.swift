@@ -163,7 +163,12 @@ extension Worker {
         guard let (waiter, reason, timer) = operations.complete(token) else { return }
         if timer != .none { _ = timers.cancel(timer) }
         let completion = Completion(result, reason)
-        if let runnable = waiter.resume(with: completion) { ready.push(runnable) }
+        if case .fiber(let fiber) = waiter {
+            fiber.deliver(completion)
+            ready.push(Runnable(fiber))
+        } else if let job = waiter.resume(with: completion) {
+            ready.push(job)
+        }
     }
 
     private func armWake() {

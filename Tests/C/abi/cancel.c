@@ -81,6 +81,31 @@ static int64_t join_sleeper(void *user_data)
     return ringlet_task_join(*(uint64_t *)user_data, NULL, INT64_MAX);
 }
 
+static int64_t not_cancelled(void *user_data)
+{
+    (void)user_data;
+    REQUIRE_EQUAL(ringlet_is_cancelled(), 0);
+    REQUIRE_EQUAL(ringlet_sleep_until(0), 0);
+    return ringlet_yield();
+}
+
+/* Cancellation of one task never reaches the next, however they share stacks. */
+static int64_t alternate(void *user_data)
+{
+    (void)user_data;
+    for (int i = 0; i < 500; i++) {
+        uint64_t cancelled = 0, other = 0;
+        REQUIRE_EQUAL(ringlet_spawn(sleep_for_ever, NULL, NULL, &cancelled), 0);
+        if (i % 3) REQUIRE_EQUAL(ringlet_yield(), 0);
+        if (i % 3 == 2) REQUIRE_EQUAL(ringlet_yield(), 0);
+        REQUIRE_EQUAL(ringlet_task_cancel(cancelled), 0);
+        REQUIRE_EQUAL(join_and_release(cancelled), -ECANCELED);
+        REQUIRE_EQUAL(ringlet_spawn(not_cancelled, NULL, NULL, &other), 0);
+        REQUIRE_EQUAL(join_and_release(other), 0);
+    }
+    return 0;
+}
+
 static void wait_for(int *flag)
 {
     while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE)) usleep(100);
@@ -90,6 +115,7 @@ static void wait_for(int *flag)
 int main(void)
 {
     REQUIRE_EQUAL(run(cancel_before_start, NULL), 0);
+    REQUIRE_EQUAL(run(alternate, NULL), 0);
     ringlet_scheduler *scheduler = make_scheduler(1);
 
     /* During a sleep, after the end, and after the release. */

@@ -1,4 +1,4 @@
-/* What the test programs share. A program ends with 0 when it passed and with 77 when it skipped. */
+/* What the test programs share. A program ends with 0 when it passed, with 77 when it skipped. */
 
 #ifndef CHECK_H
 #define CHECK_H
@@ -94,6 +94,24 @@ static inline int64_t run(ringlet_function function, void *user_data)
     int64_t result = join_and_release(spawn(scheduler, function, user_data));
     end_scheduler(scheduler);
     return result;
+}
+
+static inline int next_descriptor(void)
+{
+    int descriptor = dup(0);
+    REQUIRE(descriptor >= 0 && close(descriptor) == 0);
+    return descriptor;
+}
+
+/* A worker's last descriptor goes with the last that refers to it, a moment after its end. */
+static inline void require_next_descriptor(int expected)
+{
+    int next = next_descriptor();
+    for (int patience = 0; patience < 5000 && next != expected; patience++) {
+        usleep(1000);
+        next = next_descriptor();
+    }
+    REQUIRE_EQUAL(next, expected);
 }
 
 /* Bodies that many tests use. */

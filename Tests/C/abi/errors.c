@@ -1,12 +1,11 @@
 /*
  * Failures to create a scheduler come out as numbers. Inside they are Swift errors, and finding
- * their numbers takes a cast to a protocol: in a library that lacks the registration of its metadata
- * every one of them would be RINGLET_E_INTERNAL.
+ * their numbers takes a cast to a protocol: in a library that lacks the registration of its
+ * metadata every one of them would be RINGLET_E_INTERNAL.
  */
 
 #include "check.h"
 
-#include <fcntl.h>
 #include <sys/resource.h>
 
 int main(void)
@@ -21,8 +20,7 @@ int main(void)
     /* Not a descriptor more than there are. */
     struct rlimit limit;
     REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    REQUIRE(next >= 0 && close(next) == 0);
+    int next = next_descriptor();
     struct rlimit none = {.rlim_cur = (rlim_t)next, .rlim_max = limit.rlim_max};
     REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
     REQUIRE_EQUAL(ringlet_scheduler_create(NULL, &scheduler), -EMFILE);
@@ -43,7 +41,7 @@ int main(void)
 
     /* Nothing was left behind, and with room it works. */
     REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-    REQUIRE_EQUAL(open("/dev/null", O_RDONLY), next);
+    require_next_descriptor(next);
     end_scheduler(make_scheduler(1));
     return 0;
 }

@@ -27,7 +27,9 @@ compiles_alone() {
     "$1" -std="$2" -Wall -Wextra -pedantic -Werror -fsyntax-only -x "$3" "$header"
 }
 
-exports() { nm -D --extern-only --defined-only "$shared" | awk '$2 != "A" { print $3 }' | sed 's/@.*//'; }
+exports() {
+    nm -D --extern-only --defined-only "$shared" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }'
+}
 
 declared() { grep -o 'ringlet_[a-z_]*(' "$header" | tr -d '(' | sort -u; }
 

@@ -80,6 +80,12 @@ int main(void)
     REQUIRE_EQUAL(ringlet_task_release(task), 0);
 
     /* One after another: nothing is used up. */
-    for (int i = 0; i < 200; i++) end_scheduler(make_scheduler(2));
+    int next = next_descriptor();
+    for (int i = 0; i < 200; i++) {
+        scheduler = make_scheduler(2);
+        REQUIRE_EQUAL(join_and_release(spawn(scheduler, return_number, as_pointer(i))), i);
+        end_scheduler(scheduler);
+    }
+    require_next_descriptor(next);
     return 0;
 }

@@ -80,9 +80,9 @@ func blockUntil(_ what: String, _ condition: () -> Bool) throws {
 }
 
 /// Suspends a task until `condition` holds.
-func awaitUntil(_ what: String, _ condition: () -> Bool) async throws {
+func awaitUntil(_ what: String, _ condition: () async -> Bool) async throws {
     let limit = Deadline.after(patience)
-    while !condition() {
+    while await !condition() {
         if limit.hasPassed { throw WaitedTooLong(what: what) }
         try await Task.sleep(for: .milliseconds(1))
     }
@@ -145,3 +145,6 @@ func openDescriptors() -> Int {
     // One of them reads the directory.
     (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1
 }
+
+/// The current thread, as a number.
+func pthreadNumber() -> UInt { UInt(pthread_self()) }

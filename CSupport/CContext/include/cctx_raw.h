@@ -1,0 +1,113 @@
+// Contexts that run user Swift code without a task: coroutines and generators.
+//
+// Two words of the Swift runtime belong to a flow of control but are kept per thread: the current
+// task, and the head of the list of task-locals that are bound while there is no task. A raw
+// context has its own pair; the words are exchanged around every resume. So code in a raw context
+// has no current task, whatever its resumer has, and what it binds with `withValue` is its own.
+//
+// Both are private to the runtime. They are found at run time and proved (cctx_host_find_slot,
+// cctx_raw_find_locals). A word that was not found is not exchanged: then bindings that are held
+// over a switch are mixed up between flows.
+
+#ifndef CCTX_RAW_H
+#define CCTX_RAW_H
+
+#include "cctx_host.h"
+
+#pragma clang assume_nonnull begin
+
+// The record of a raw context, at the top of its stack. For its thread only.
+typedef struct cctx_raw {
+    cctx context;
+    // The Swift object, retained for as long as the stack exists.
+    void *_Nullable owner;
+    // These travel by exchange, like those in cctx: the context's own while it is suspended, its
+    // resumer's while it runs.
+    void *_Nullable task;
+    void *_Nullable locals;
+    // The fiber that the last resume happened in.
+    cctx_fiber *_Nullable fiber;
+    // Where the element lies that a generator's body has yielded; NULL when it has stopped for
+    // another reason.
+    void *_Nullable offer;
+    // Where the value lies that was sent to the body.
+    void *_Nullable sent;
+    cctx_stack_pool *_Nullable pool;
+    void *_Nullable padding;
+} cctx_raw;
+
+_Static_assert(sizeof(cctx_raw) % 16 == 0, "records need no padding after them");
+
+typedef struct cctx_raw_thread {
+    // The runtime's head of the list of task-locals outside tasks, once found.
+    void *_Nullable *_Nullable locals_slot;
+    // The Swift object of this thread.
+    void *_Nullable state;
+    // The coroutine that runs, and the fiber it runs in. Code in another fiber is not in it.
+    cctx_raw *_Nullable current;
+    cctx_fiber *_Nullable carrier;
+    // Set by a coroutine that switches: who is to run next; NULL for the code outside.
+    cctx_raw *_Nullable target;
+} cctx_raw_thread;
+
+extern _Thread_local cctx_raw_thread cctx_this_raw_thread
+    __attribute__((tls_model("initial-exec")));
+
+static inline cctx_raw_thread *cctx_current_raw_thread(void) { return &cctx_this_raw_thread; }
+
+// Looks for this thread's head of the task-locals outside tasks. `with_binding` calls its argument
+// while a task-local is bound, and `is_bound` tells whether it reads as bound. True when exactly
+// that word was found: emptying it hides the binding, restoring it brings the binding back. Needs
+// the current-task word, which lies in the same block of thread-local storage.
+bool cctx_raw_find_locals(void (*with_binding)(void (*body)(void)), bool (*is_bound)(void));
+
+// The kernel's number of this thread.
+int32_t cctx_raw_thread_number(void);
+
+// True in a Swift task, as far as this thread's current-task word is known.
+static inline bool cctx_raw_is_in_task(void) {
+    void **slot = cctx_this_host_thread.task_slot;
+    return slot && *slot;
+}
+
+// True when this code runs on the stack of `raw`, or on one that was resumed from there, without a
+// switch of fibers in between.
+bool cctx_raw_is_below(const cctx_raw *raw);
+
+void cctx_raw_prepare_again(void);
+
+// A scheduler that ran on this thread and ended has undone cctx_thread_prepare.
+CCTX_INLINE void cctx_raw_ensure_prepared(void) {
+    if (__builtin_expect(!cctx_this_thread.errno_address, 0)) cctx_raw_prepare_again();
+}
+
+CCTX_INLINE void cctx_raw_exchange(void *_Nullable *_Nullable slot, void *_Nullable *_Nonnull own) {
+    if (!slot) return;
+    void *word = *slot;
+    *slot = *own;
+    *own = word;
+}
+
+// Runs the context until it suspends or ends.
+CCTX_INLINE void cctx_raw_resume(cctx_raw *raw) {
+    cctx_raw_ensure_prepared();
+    // Kept over the switch: a slot that is found meanwhile was not exchanged on the way in.
+    void **task_slot = cctx_this_host_thread.task_slot;
+    void **locals_slot = cctx_this_raw_thread.locals_slot;
+    raw->fiber = cctx_this_host_thread.running;
+    cctx_raw_exchange(task_slot, &raw->task);
+    cctx_raw_exchange(locals_slot, &raw->locals);
+    cctx_resume(&raw->context, false);
+    cctx_raw_exchange(locals_slot, &raw->locals);
+    cctx_raw_exchange(task_slot, &raw->task);
+}
+
+// Suspends whatever context is current: a raw one, or the fiber below.
+CCTX_INLINE void cctx_raw_suspend(void) {
+    cctx_raw_ensure_prepared();
+    cctx_suspend();
+}
+
+#pragma clang assume_nonnull end
+
+#endif

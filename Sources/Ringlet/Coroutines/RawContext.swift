@@ -1,0 +1,165 @@
+import CContext
+import Glibc
+import SystemPackage
+
+/// A stack that runs user code without a task: what coroutines and generators have in common.
+///
+/// The object is alive while its stack exists. Handles of users are separate objects, so that the
+/// last of them can go while the stack is suspended, which unwinds it. For the thread that made it.
+@safe
+@usableFromInline
+class RawContext: @unchecked Sendable {
+    enum State: UInt8 {
+        /// Not begun; there may be no stack yet.
+        case pending
+        case suspended
+        /// Running, or waiting for something that it resumed, or part of a fiber that waits.
+        case running
+        case ended
+    }
+
+    /// The thread that it belongs to.
+    final let thread = RawThread.current
+    final let name: String?
+    final let stackSize: Int
+
+    // Unchecked: these are read and written at every switch, alone, and never passed inout.
+    @safe @exclusivity(unchecked) final var state = State.pending
+    /// From the first resume to the end.
+    @exclusivity(unchecked) final private(set) var record: UnsafeMutablePointer<cctx_raw>?
+    /// The body is being unwound: whatever would suspend it by its own wish throws instead.
+    @safe @exclusivity(unchecked) final var isClosing = false
+
+    private var refusals = 0
+
+    init(name: String?, stackSize: Int) {
+        self.name = name
+        self.stackSize = stackSize
+    }
+
+    /// "generator" or "coroutine".
+    class var kind: String { "context" }
+
+    final var label: String { name.map { "\(Self.kind) '\($0)'" } ?? "a \(Self.kind)" }
+
+    final var stateDescription: String { "\(label) (\(state))" }
+
+    // MARK: The subclass's part
+
+    /// Runs the body and keeps its outcome. Called on the stack; must not throw through.
+    func runBody() { fatalError("a context has a body") }
+
+    /// Lets go of a body that will not run.
+    func dropBody() { fatalError("a context has a body") }
+
+    /// Resumes a suspended body so that it unwinds, and waits for its end.
+    func unwind() throws { fatalError("a context can be unwound") }
+
+    // MARK: Life
+
+    /// Takes a stack.
+    final func start() throws(Errno) {
+        if unsafe record != nil { return }
+        let record = try unsafe thread.makeRecord(for: self)
+        unsafe self.record = record
+        if let name { unsafe record.pointee.context.name = UnsafePointer(strdup(name)) }
+    }
+
+    /// Gives back the stack, after its end or when it never began. May release `self`.
+    final func finish() {
+        state = .ended
+        guard let record = unsafe record else { return }
+        unsafe self.record = nil
+        let name = unsafe record.pointee.context.name
+        let owner = unsafe record.pointee.owner.unsafelyUnwrapped
+        unsafe cctx_destroy(record.pointee.pool.unsafelyUnwrapped, &record.pointee.context)
+        unsafe free(UnsafeMutablePointer(mutating: name))
+        unsafe Unmanaged<RawContext>.fromOpaque(owner).release()
+    }
+
+    /// Ends a body that has not begun.
+    final func discard() {
+        dropBody()
+        finish()
+    }
+
+    /// The last handle is gone.
+    final func handleDropped() {
+        switch state {
+        case .pending where unsafe record == nil: dropBody()
+        case .pending, .suspended: thread.isCurrent ? unwindDropped() : thread.adopt(self)
+        case .running, .ended: break
+        }
+    }
+
+    /// Unwinds on behalf of nobody who could be told of an error.
+    final func unwindDropped() {
+        guard state == .suspended else { return discard() }
+        do { try unwind() } catch { report(error) }
+    }
+
+    /// Says on stderr that an error was thrown which nobody can catch.
+    final func report(_ error: any Error) {
+        let line = "ringlet: \(label) ended with an error that nobody saw: \(error)\n"
+        unsafe line.utf8.withContiguousStorageIfAvailable { line in
+            _ = unsafe write(STDERR_FILENO, line.baseAddress, line.count)
+        }
+    }
+
+    // MARK: Switching
+
+    /// Suspends the context or fiber that resumed this one, because this one was suspended by
+    /// something that waits: the fiber below all of them is what waits. Returns when it goes on.
+    @inline(never)
+    static func passOn() {
+        guard unsafe cctx_current_thread().pointee.current != nil else {
+            fatalError("A coroutine was suspended outside any fiber by something else than itself.")
+        }
+        cctx_raw_suspend()
+    }
+
+    /// Throws what unwinds the body. A body that catches it and goes on is asked again, but not
+    /// without end.
+    @inline(never)
+    final func refuse() -> ContextClosed {
+        refusals += 1
+        if refusals > 1000 {
+            fatalError(
+                """
+                The body of \(label) is being closed and goes on for ever: it catches the error \
+                that is to unwind it. Let that error end the body.
+                """)
+        }
+        return ContextClosed()
+    }
+
+    @inline(__always)
+    final func requireThread(_ call: StaticString) {
+        if !thread.isCurrent { wrongThread(call) }
+    }
+
+    @inline(never)
+    private final func wrongThread(_ call: StaticString) -> Never {
+        fatalError(
+            """
+            \(call): \(label) belongs to thread \(thread.id), which made it, and was used on \
+            thread \(cctx_raw_thread_number()). A \(Self.kind) never leaves its thread.
+            """)
+    }
+
+    /// A suspension in the middle of a job that began on this stack would let the job's task go on
+    /// elsewhere.
+    @inline(__always)
+    final func requireNoTask(_ call: StaticString) {
+        if cctx_raw_is_in_task() {
+            fatalError(
+                """
+                \(call) was called inside a task that runs on the stack of \(label), which it \
+                would suspend. Only code outside tasks can.
+                """)
+        }
+    }
+}
+
+/// Unwinds a body that is closed. Not public, so that nobody catches it by name.
+struct ContextClosed: Error {}

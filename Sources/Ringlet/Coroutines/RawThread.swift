@@ -1,0 +1,156 @@
+import CContext
+import Glibc
+import SystemPackage
+import Synchronization
+
+/// What one thread keeps for its coroutines and generators: their stacks, and those that were
+/// dropped elsewhere. Made at the first use on a thread; lives until the thread has ended and its
+/// last coroutine is gone.
+@safe
+final class RawThread: @unchecked Sendable {
+    /// The kernel's number of the thread.
+    let id = cctx_raw_thread_number()
+
+    // For this thread.
+    private var pools: [(stackSize: Int, pool: OpaquePointer)] = unsafe []
+
+    private struct Inbox {
+        var dropped: [RawContext] = []
+        var hasExited = false
+    }
+
+    // For any thread.
+    private let inbox = Mutex(Inbox())
+    private let hasMail = Atomic<Bool>(false)
+
+    /// The calling thread's.
+    static var current: RawThread {
+        if let state = unsafe cctx_current_raw_thread().pointee.state {
+            return unsafe Unmanaged<RawThread>.fromOpaque(state).takeUnretainedValue()
+        }
+        return begin()
+    }
+
+    /// True on the thread that this object was made on.
+    @inline(__always)
+    var isCurrent: Bool {
+        unsafe cctx_current_raw_thread().pointee.state
+            == Unmanaged.passUnretained(self).toOpaque()
+    }
+
+    // MARK: Stacks
+
+    /// Takes a stack for `context`.
+    func makeRecord(for context: RawContext) throws(Errno) -> UnsafeMutablePointer<cctx_raw> {
+        unwindDropped()
+        let error = cctx_thread_prepare()
+        guard error == 0 else { throw Errno(rawValue: -error) }
+        let pool = try unsafe pool(stackSize: context.stackSize)
+        var made: UnsafeMutablePointer<cctx>?
+        let owner = unsafe Unmanaged.passUnretained(context).toOpaque()
+        let failure = unsafe cctx_create(
+            pool, MemoryLayout<cctx_raw>.size,
+            { owner in
+                unsafe Unmanaged<RawContext>.fromOpaque(owner.unsafelyUnwrapped)
+                    ._withUnsafeGuaranteedRef { $0.runBody() }
+                cctx_raw_ensure_prepared()
+            }, owner, &made)
+        guard failure == 0, let made = unsafe made else { throw Errno(rawValue: -failure) }
+        let record = unsafe UnsafeMutableRawPointer(made).assumingMemoryBound(to: cctx_raw.self)
+        unsafe record.pointee.owner = Unmanaged.passRetained(context).toOpaque()
+        unsafe record.pointee.pool = pool
+        return unsafe record
+    }
+
+    private func pool(stackSize: Int) throws(Errno) -> OpaquePointer {
+        for unsafe entry in unsafe pools where unsafe entry.stackSize == stackSize {
+            return unsafe entry.pool
+        }
+        guard stackSize > 0 else { throw Errno.invalidArgument }
+        var pool: OpaquePointer?
+        let error = unsafe cctx_stack_pool_create(stackSize, &pool)
+        guard error == 0, let pool = unsafe pool else { throw Errno(rawValue: -error) }
+        unsafe pools.append((stackSize, pool))
+        return unsafe pool
+    }
+
+    // MARK: Contexts dropped on other threads
+
+    /// Takes a suspended context whose last handle was dropped on another thread. It is unwound
+    /// when this thread next starts one, or ends; never, if the thread has ended: its stack is then
+    /// leaked, because what its frames own cannot be reached any more.
+    func adopt(_ context: RawContext) {
+        inbox.withLock { inbox in
+            if !inbox.hasExited { inbox.dropped.append(context) }
+        }
+        hasMail.store(true, ordering: .releasing)
+    }
+
+    private func unwindDropped() {
+        guard hasMail.exchange(false, ordering: .acquiring) else { return }
+        let dropped = inbox.withLock { inbox in
+            defer { inbox.dropped = [] }
+            return inbox.dropped
+        }
+        for context in dropped { context.unwindDropped() }
+    }
+
+    // MARK: Beginning and end
+
+    private static let key: pthread_key_t = {
+        var key = pthread_key_t()
+        let error = unsafe pthread_key_create(&key) { state in
+            guard let state = unsafe state else { return }
+            unsafe Unmanaged<RawThread>.fromOpaque(state).takeRetainedValue().end()
+        }
+        precondition(error == 0, "pthread_key_create: \(Errno(rawValue: error))")
+        return key
+    }()
+
+    @inline(never)
+    private static func begin() -> RawThread {
+        _ = cctx_install_overflow_report()
+        let thread = RawThread()
+        let state = unsafe Unmanaged.passRetained(thread).toOpaque()
+        unsafe pthread_setspecific(key, state)
+        unsafe cctx_current_raw_thread().pointee.state = state
+        findRuntimeWords()
+        return thread
+    }
+
+    /// The thread exits. A stack that is in use belongs to a coroutine that somebody still holds;
+    /// its pool is left as it is.
+    private func end() {
+        unwindDropped()
+        let late = inbox.withLock { inbox in
+            inbox.hasExited = true
+            defer { inbox.dropped = [] }
+            return inbox.dropped
+        }
+        for context in late { context.unwindDropped() }
+        for unsafe (_, pool) in unsafe pools {
+            var statistics = cctx_stack_pool_statistics()
+            unsafe cctx_stack_pool_get_statistics(pool, &statistics)
+            if statistics.in_use == 0 { unsafe cctx_stack_pool_destroy(pool) }
+        }
+        unsafe pools = []
+        unsafe cctx_current_raw_thread().pointee.state = nil
+        if unsafe cctx_current_thread().pointee.current == nil { cctx_thread_release() }
+    }
+
+    /// Finds the words of the runtime that a raw context exchanges. Where one is not found, the
+    /// context runs without that exchange.
+    private static func findRuntimeWords() {
+        if !cctx_host_has_slot() && !cctx_host_find_slot() {
+            // Outside a task: in one that runs here and now, and is over when this returns.
+            Task.immediate { _ = cctx_host_find_slot() }
+        }
+        _ = cctx_raw_find_locals(
+            { body in LocalsProbe.$isBound.withValue(true) { body() } },
+            { LocalsProbe.isBound })
+    }
+}
+
+private enum LocalsProbe {
+    @TaskLocal static var isBound = false
+}

@@ -1,0 +1,224 @@
+import Foundation
+import SystemPackage
+import Testing
+
+@testable import Ringlet
+
+@Suite(.timeLimit(.minutes(2))) struct ShutdownTests {
+    @Test func `a shutdown with nothing to do reports nothing, and so does a second one`() async throws {
+        let reports = try await onThread { () -> [ShutdownReport] in
+            let scheduler = try Scheduler(SchedulerOptions(workers: 2))
+            return [scheduler.shutdown(), scheduler.shutdown(), scheduler.shutdown(deadline: .now)]
+        }
+        #expect(reports.allSatisfy { $0 == ShutdownReport() })
+    }
+
+    @Test func `what is spawned after the shutdown ends cancelled, before it begins`() async throws {
+        let scheduler = try Scheduler(SchedulerOptions(workers: 2))
+        _ = try await onThread { scheduler.shutdown() }
+        let ran = Flag()
+        for index in [0, 1, 0, 1] {
+            let fiber = scheduler.spawn(onWorker: index) { ran.set() }
+            await #expect(throws: CancellationError.self) { try await fiber.join() }
+        }
+        #expect(!ran.isSet)
+        // Tasks do run: on the default executor.
+        let value = await Task(executorPreference: scheduler.taskExecutor) { 3 }.value
+        #expect(value == 3)
+    }
+
+    @Test func `every fiber ends that other threads spawn during the shutdown`() async throws {
+        for round in 0..<20 {
+            let scheduler = try Scheduler(SchedulerOptions(workers: 2))
+            let fibers = Journal<Fiber<Void>>()
+            let stop = Flag()
+            let spawners = (0..<2).map { _ in
+                Task {
+                    try await onThread {
+                        while !stop.isSet {
+                            fibers.note(scheduler.spawn { try Fiber.sleep(until: .never) })
+                            usleep(20)
+                        }
+                    }
+                }
+            }
+            try await awaitUntil("some run") { fibers.count > round }
+            let report = try await onThread { scheduler.shutdown(deadline: .after(patience)) }
+            #expect(report.stuckWorkers == 0)
+            stop.set()
+            for spawner in spawners { try await spawner.value }
+            for fiber in fibers.all {
+                await #expect(throws: CancellationError.self) {
+                    try await fiber.join(deadline: .after(patience))
+                }
+            }
+        }
+    }
+
+    @Test func `a shutdown that takes too long reports who is left`() async throws {
+        let scheduler = try Scheduler(SchedulerOptions(workers: 2))
+        let release = Flag()
+        let began = Flag()
+        let stubborn = scheduler.spawn(onWorker: 1) {
+            began.set()
+            while !release.isSet {}
+        }
+        let patient = scheduler.spawn(onWorker: 0) { try Fiber.sleep(until: .never) }
+        try await awaitUntil("it spins") { began.isSet }
+        let report = try await onThread { scheduler.shutdown(deadline: .after(.milliseconds(100))) }
+        #expect(report.fibers == 1)
+        // The other worker waits for the fibers of both.
+        #expect(report.stuckWorkers == 2)
+        #expect(!stubborn.isFinished)
+        await #expect(throws: CancellationError.self) { try await patient.join() }
+        release.set()
+        try await stubborn.join(deadline: .after(patience))
+    }
+
+    @Test func `a scheduler that is dropped ends by itself`() async throws {
+        let asleep = Flag()
+        let fiber: Fiber<Void>
+        do {
+            let scheduler = try Scheduler()
+            fiber = scheduler.spawn {
+                asleep.set()
+                try Fiber.sleep(until: .never)
+            }
+            try await awaitUntil("it sleeps") { asleep.isSet }
+        }
+        await #expect(throws: CancellationError.self) {
+            try await fiber.join(deadline: .after(patience))
+        }
+    }
+
+    // MARK: In a process of their own, where descriptors can be counted
+
+    /// A little of everything, most of which never ends by itself.
+    private static func beginWork(
+        on scheduler: Scheduler, _ random: inout Seeded, unexpected: Journal<String>
+    ) throws {
+        @Sendable func note(_ error: any Error) {
+            switch error {
+            case is CancellationError, Errno.badFileDescriptor, Errno.connectionReset,
+                Errno.brokenPipe: break
+            default: unexpected.note("\(error)")
+            }
+        }
+        func spawn(_ body: @escaping @Sendable () throws -> Void) {
+            let worker = Int.random(in: 0..<scheduler.workerCount, using: &random)
+            scheduler.spawn(onWorker: worker) {
+                do { try body() } catch { note(error) }
+            }
+        }
+        func spawnTask(_ body: @escaping @Sendable () async throws -> Void) {
+            Task(executorPreference: scheduler.taskExecutor) {
+                do { try await body() } catch { note(error) }
+            }
+        }
+        for _ in 0..<Int.random(in: 1...12, using: &random) {
+            switch Int.random(in: 0..<9, using: &random) {
+            case 0: spawn { try Fiber.sleep(until: .never) }
+            case 1: spawn { while true { try Fiber.yield() } }
+            case 2: spawn { _ = try TCPListener(on: .loopback(port: 0)).accept() }
+            case 3:
+                spawn {
+                    let (client, server) = try connectedPair()
+                    let answerer = Fiber { try echo(server) }
+                    var buffer = Buffer(capacity: 100)
+                    while !answerer.isFinished {
+                        try client.write(Buffer(copying: [1, 2, 3]))
+                        try client.read(into: &buffer)
+                    }
+                }
+            case 4:
+                spawn {
+                    let (client, server) = try connectedPair()
+                    try client.write(Stream.buffer(count: 8 << 20))
+                    try server.close()
+                }
+            case 5:
+                spawn {
+                    var buffer = Buffer(capacity: 100)
+                    while true { try File.open("/dev/zero").read(into: &buffer, at: 0) }
+                }
+            case 6:
+                spawn {
+                    let inner = Fiber { try Fiber.sleep(until: .never) }
+                    try inner.join(deadline: .after(.seconds(100)))
+                }
+            case 7:
+                spawnTask {
+                    let (client, server) = try await connectedPair()
+                    var buffer = Buffer(capacity: 100)
+                    try await server.read(into: &buffer, deadline: .after(.seconds(100)))
+                    try await client.close()
+                }
+            default:
+                spawnTask {
+                    let listener = try TCPListener(on: .loopback(port: 0))
+                    while true {
+                        async let client = TCPConnection.connect(to: listener.address)
+                        let server = try await listener.accept()
+                        try await server.close()
+                        try await client.close()
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `shutdown at any moment leaks no descriptor and no slot`() async throws {
+        await #expect(processExitsWith: .success) {
+            // What the library and the test keep for good is opened by a first round.
+            var before = 0
+            let unexpected = Journal<String>()
+            for seed in 0..<300 {
+                var random = Seeded(seed: UInt64(seed))
+                try await Self.round(&random, seed: seed, unexpected)
+                if seed == 0 { before = openDescriptors() }
+            }
+            #expect(unexpected.all.isEmpty)
+            // Tasks that outlived their scheduler may be about to drop their connections.
+            try await awaitUntil("the descriptors to be closed") { openDescriptors() <= before }
+        }
+    }
+
+    private static func round(
+        _ random: inout Seeded, seed: Int, _ unexpected: Journal<String>
+    ) async throws {
+        let workers = [1, 2, 8][Int.random(in: 0..<3, using: &random)]
+        let scheduler = try Scheduler(SchedulerOptions(workers: workers))
+        try beginWork(on: scheduler, &random, unexpected: unexpected)
+        let pause = Int.random(in: 0..<3000, using: &random)
+        let report = try await onThread {
+            usleep(useconds_t(pause))
+            return scheduler.shutdown(deadline: .after(patience))
+        }
+        #expect(report == ShutdownReport(), "seed \(seed)")
+        for worker in scheduler.workers {
+            let active = worker.operations.activeCount
+            let stale = worker.operations.staleCount
+            #expect(active == 0, "seed \(seed)")
+            #expect(stale == 0, "seed \(seed)")
+        }
+        #expect(scheduler.state.fiberCount == 0, "seed \(seed)")
+    }
+
+    @Test func `what is dropped is closed`() async throws {
+        await #expect(processExitsWith: .success) {
+            var before = 0
+            for round in 0..<20 {
+                try await Scheduler.run {
+                    for _ in 0..<10 {
+                        let (client, server) = try connectedPair()
+                        try client.write(Buffer(copying: [1]))
+                        _ = try File.open("/dev/null")
+                        _ = server
+                    }
+                }
+                if round == 0 { before = openDescriptors() }
+            }
+            #expect(openDescriptors() == before)
+        }
+    }
+}
