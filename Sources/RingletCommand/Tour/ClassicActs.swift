@@ -5,8 +5,48 @@ struct ClassicActs {
     let stage: Stage
 
     func play() throws {
+        try handOver()
+        try generate()
         try timedPrintsInFibers()
         try timedPrintsInTasks()
+    }
+
+    private func handOver() throws {
+        stage.act("Two coroutines that hand control to each other")
+        var ping: Coroutine?
+        var pong: Coroutine?
+        let stage = stage
+        ping = Coroutine(name: "ping") {
+            stage.say("ping 1")
+            try pong?.switch()
+            stage.say("ping 2")
+            try pong?.switch()
+        }
+        pong = Coroutine(name: "pong") {
+            stage.say("        pong 1")
+            try ping?.switch()
+            stage.say("        pong 2")
+        }
+        try ping?.switch()
+        stage.note("each continued where it had stopped; no scheduler, no thread")
+        // The two bodies refer to each other's variables.
+        try ping?.close()
+        (ping, pong) = (nil, nil)
+    }
+
+    private func generate() throws {
+        stage.act("A generator that yields from any depth of recursion")
+        let stage = stage
+        func inOrder(_ low: Int, _ high: Int, _ yield: Yielder<Int, Void>) throws {
+            guard low <= high else { return }
+            let middle = (low + high) / 2
+            try inOrder(low, middle - 1, yield)
+            try yield(middle)
+            try inOrder(middle + 1, high, yield)
+        }
+        let tree = Generator(of: Int.self) { yield in try inOrder(1, 15, yield) }
+        stage.say(tree.map(String.init).joined(separator: " "))
+        stage.note("a walk over a balanced tree, written as plain recursion")
     }
 
     private func timedPrintsInFibers() throws {

@@ -71,11 +71,9 @@ private final class Consumer: Sendable {
             _ = unsafe Glibc.read(queue.wake.descriptor, &word, 8)
             queue.unpark()
         }
-        ready.deallocate()
         return report
     }
 
-    deinit { queue.wake.close() }
 }
 
 @Suite(.timeLimit(.minutes(2))) struct InjectionQueueTests {
@@ -92,8 +90,6 @@ private final class Consumer: Sendable {
         var numbers: [Int] = []
         while let runnable = ready.pop() { numbers.append(Item.take(runnable).number) }
         #expect(numbers == Array(0..<1000))
-        ready.deallocate()
-        queue.wake.close()
     }
 
     @Test func `nobody parks over work or over a notification`() throws {
@@ -114,8 +110,6 @@ private final class Consumer: Sendable {
         let afterwards = queue.park()
         #expect(afterwards)
         queue.unpark()
-        ready.deallocate()
-        queue.wake.close()
     }
 
     @Test func `four threads push a million items and no wake-up is lost`() async throws {

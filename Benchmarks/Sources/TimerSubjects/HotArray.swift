@@ -1,0 +1,1 @@
+../../../Sources/Ringlet/Kernel/HotArray.swift

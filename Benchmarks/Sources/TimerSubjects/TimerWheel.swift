@@ -1,0 +1,1 @@
+../../../Sources/Ringlet/Time/TimerWheel.swift
