@@ -26,6 +26,8 @@ func measureSleepers(_ kind: String, count: Int) throws {
     }
     print("\nSleepers, \(count) \(kind), one deadline (once, in a fresh process)")
     line("memory of one", report.kibibytes, "KiB", goal: kibibytes)
+    line("of it on the heap", report.heapKibibytes, "KiB", goal: nil)
+    line("allocations of one", report.allocations, "", goal: nil)
     line("spawn one, and let it fall asleep", report.spawnNanoseconds, "ns", goal: nil)
     line("first one wakes late by", report.first, "s", goal: nil)
     line("last one wakes late by", report.last, "s", goal: lateness)
@@ -41,9 +43,21 @@ private func line(_ name: String, _ value: Double, _ unit: String, goal: Double?
 private struct Sleepers: @unchecked Sendable {
     struct Report: Sendable {
         var kibibytes: Double
+        var heapKibibytes: Double
+        var allocations: Double
         var spawnNanoseconds: Double
         var first: Double
         var last: Double
+    }
+
+    /// What the process has used so far.
+    private struct Use {
+        let time = reference_now()
+        let allocations = reference_allocations()
+        let heap = reference_heap_bytes()
+        let resident: Double
+
+        init() throws { resident = try residentKibibytes() }
     }
 
     /// All on one worker, so plain words will do. A wake-up writes its instant, the last one stays.
@@ -75,12 +89,13 @@ private struct Sleepers: @unchecked Sendable {
         reference_now() + 2_000_000_000 + UInt64(count) * 12_000
     }
 
-    private func report(_ count: Int, start: UInt64, end: UInt64, deadline: UInt64, kibibytes: Double)
-        -> Report
-    {
-        Report(
-            kibibytes: kibibytes / Double(count),
-            spawnNanoseconds: Double(end - start) / Double(count),
+    private func report(_ count: Int, from start: Use, to end: Use, deadline: UInt64) -> Report {
+        let count = Double(count)
+        return Report(
+            kibibytes: (end.resident - start.resident) / count,
+            heapKibibytes: Double(end.heap - start.heap) / 1024 / count,
+            allocations: Double(end.allocations - start.allocations) / count,
+            spawnNanoseconds: Double(end.time - start.time) / count,
             first: (Double(words[2]) - Double(deadline)) / 1e9,
             last: (Double(words[3]) - Double(deadline)) / 1e9)
     }
@@ -89,8 +104,7 @@ private struct Sleepers: @unchecked Sendable {
         let sleepers = Sleepers()
         defer { sleepers.words.deallocate() }
         let deadline = deadline(count)
-        let before = try residentKibibytes()
-        let start = reference_now()
+        let start = try Use()
         for index in 0..<count {
             Fiber {
                 sleepers.asleep += 1
@@ -103,12 +117,10 @@ private struct Sleepers: @unchecked Sendable {
             }
         }
         while sleepers.asleep < count { try Fiber.yield() }
-        let end = reference_now()
-        let kibibytes = try residentKibibytes() - before
-        guard end < deadline else { throw TooSlow() }
+        let end = try Use()
+        guard end.time < deadline else { throw TooSlow() }
         while sleepers.awake < count { try Fiber.sleep(for: .milliseconds(50)) }
-        return sleepers.report(
-            count, start: start, end: end, deadline: deadline, kibibytes: kibibytes)
+        return sleepers.report(count, from: start, to: end, deadline: deadline)
     }
 
     static func tasks(_ count: Int, on executor: any TaskExecutor) async throws -> Report {
@@ -116,8 +128,7 @@ private struct Sleepers: @unchecked Sendable {
         defer { sleepers.words.deallocate() }
         let deadline = deadline(count)
         let instant = ContinuousClock.now.advanced(by: .nanoseconds(deadline - reference_now()))
-        let before = try residentKibibytes()
-        let start = reference_now()
+        let start = try Use()
         for index in 0..<count {
             Task(executorPreference: executor) {
                 sleepers.asleep += 1
@@ -130,12 +141,10 @@ private struct Sleepers: @unchecked Sendable {
             }
         }
         while sleepers.asleep < count { await Task.yield() }
-        let end = reference_now()
-        let kibibytes = try residentKibibytes() - before
-        guard end < deadline else { throw TooSlow() }
+        let end = try Use()
+        guard end.time < deadline else { throw TooSlow() }
         while sleepers.awake < count { try await Task.sleep(for: .milliseconds(50)) }
-        return sleepers.report(
-            count, start: start, end: end, deadline: deadline, kibibytes: kibibytes)
+        return sleepers.report(count, from: start, to: end, deadline: deadline)
     }
 }
 

@@ -1,6 +1,7 @@
 internal import CReference
 internal import CSubjects
 internal import Measure
+internal import Ringlet
 
 /// One-way switches.
 func measureSwitch(_ plan: Plan) throws {
@@ -12,7 +13,8 @@ func measureSwitch(_ plan: Plan) throws {
     table.add("library: stacks alone", goal: .ratio(1.3)) {
         try sample(count: count, each: 2, subject_switch_bare)
     }
-    table.add("with errno and C++ exceptions") {
+    // What else is kept per thread and must not leak from one flow of control into another.
+    table.add("with errno and C++ exceptions", goal: .ratio(1.3)) {
         try sample(count: count, each: 2, subject_switch_plain)
     }
     table.add("and exclusivity, clean base", goal: .atMost(10)) {
@@ -22,4 +24,50 @@ func measureSwitch(_ plan: Plan) throws {
         try sample(count: count, each: 2, subject_switch_from_any_base)
     }
     try table.run()
+
+    // The public types, which swap the task-local head and the current task, too.
+    table = Comparison("Coroutine and generator", plan)
+    table.add("context alone, both ways") { try sample(count: count, subject_switch_from_any_base) }
+    table.add("Coroutine.switch, both ways") { try switchCoroutine(Int(count / 4)) }
+    table.add("Generator, one element") { try takeElements(Int(count / 4)) }
+    table.add("Generator, life of an empty one") { try generatorLives(100_000) }
+    try table.run()
+}
+
+private func switchCoroutine(_ count: Int) throws -> Sample {
+    let coroutine = Coroutine {
+        while true { try Coroutine.switchToParent() }
+    }
+    try coroutine.switch()
+    let watch = Stopwatch()
+    for _ in 0..<count { try coroutine.switch() }
+    let sample = watch.sample(operations: count)
+    try coroutine.close()
+    return sample
+}
+
+private func takeElements(_ count: Int) throws -> Sample {
+    let numbers = Generator(of: Int.self) { yield in
+        var number = 0
+        while true {
+            try yield(number)
+            number &+= 1
+        }
+    }
+    var sum = 0
+    let watch = Stopwatch()
+    for _ in 0..<count { sum &+= try numbers.next() ?? 0 }
+    let sample = watch.sample(operations: count)
+    precondition(sum == count * (count - 1) / 2, "the generator lost an element")
+    try numbers.close()
+    return sample
+}
+
+private func generatorLives(_ count: Int) throws -> Sample {
+    let watch = Stopwatch()
+    for _ in 0..<count {
+        let empty = Generator(of: Int.self) { _ in }
+        _ = try empty.next()
+    }
+    return watch.sample(operations: count)
 }

@@ -4,6 +4,7 @@
 #include "reference.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stddef.h>
 
 void *__libc_malloc(size_t size);
@@ -14,6 +15,8 @@ void *__libc_memalign(size_t alignment, size_t size);
 static __thread uint64_t allocations;
 
 uint64_t reference_allocations(void) { return allocations; }
+
+uint64_t reference_heap_bytes(void) { return mallinfo2().uordblks; }
 
 void *malloc(size_t size) {
     allocations++;

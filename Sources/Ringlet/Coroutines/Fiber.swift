@@ -26,7 +26,7 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
     /// - Parameters:
     ///   - name: Part of crash reports and dumps.
     ///   - priority: The priority of the fiber's task; nil inherits the current one.
-    ///   - operation: The body. What it throws is rethrown by ``join(deadline:)``.
+    ///   - operation: The body. What it throws is rethrown by `join(deadline:)`.
     @discardableResult
     public convenience init(
         name: String? = nil, priority: TaskPriority? = nil,

@@ -38,7 +38,7 @@
 /// and those that it binds are its own. (Where the runtime's word for them is not found at
 /// start-up, do not hold a binding over a `yield`.) Inside a fiber, the body may wait like the
 /// fiber itself (`Fiber.sleep`, reads and writes): the whole fiber is suspended, in the middle of
-/// ``next()``. A `yield` inside a task that runs on the generator's own stack (`Task.immediate`)
+/// `next()`. A `yield` inside a task that runs on the generator's own stack (`Task.immediate`)
 /// traps.
 public final class Generator<Element, Sent, Return> {
     @usableFromInline let core: GeneratorBody<Element, Sent, Return>

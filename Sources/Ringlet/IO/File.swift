@@ -4,7 +4,7 @@ public import SystemPackage
 ///
 /// Every operation has two forms of one name: plain in a fiber, awaited in a task. There is no file position;
 /// any number of operations may be under way. Errors are as with ``TCPConnection``. Dropping the last
-/// reference closes the file; ``close()`` also reports errors.
+/// reference closes the file; `close()` also reports errors.
 public final class File: Sendable {
     let descriptor: Descriptor
 

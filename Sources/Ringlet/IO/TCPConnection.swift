@@ -4,7 +4,7 @@ import SystemPackage
 ///
 /// Every operation has two forms of one name: plain in a fiber, awaited in a task. One read and one write may be
 /// under way at a time; the order of several of the same kind is the kernel's. Dropping the last
-/// reference closes the connection; ``close()`` also reports errors and ends what is in flight.
+/// reference closes the connection; `close()` also reports errors and ends what is in flight.
 ///
 /// Errors, for all operations: `Errno` for what the kernel said; `CancellationError` when the fiber or task
 /// was cancelled; ``TimeoutError`` when the deadline passed; `Errno.badFileDescriptor` when the connection

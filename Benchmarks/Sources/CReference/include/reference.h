@@ -16,6 +16,9 @@ uint64_t reference_now(void);
 // Allocations of the calling thread since it began, from every library of the process.
 uint64_t reference_allocations(void);
 
+// Bytes that malloc(3) has given out and not got back.
+uint64_t reference_heap_bytes(void);
+
 // Resumes a bare coroutine `count` times, which suspends at once: twice as many one-way switches.
 uint64_t reference_bare_switch(uint64_t count);
 
