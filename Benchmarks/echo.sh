@@ -41,6 +41,7 @@ trap 'rm -rf "$results"' EXIT
 
 declare -A servers=(
     [uring]="$build/echo_uring --port PORT"
+    [single]="$build/echo_uring --port PORT --form single"
     [epoll]="$build/echo_epoll --port PORT"
     [fibers]="$ringlet echo --port PORT --workers 1 --fibers"
     [tasks]="$ringlet echo --port PORT --workers 1 --tasks"
@@ -64,7 +65,7 @@ fi
 # How many connections a turn serves is a matter of luck under strace, so with many of them the
 # counts are repeated, in turn.
 for repetition in 1 2 3; do
-    for server in uring fibers tasks; do
+    for server in uring single fibers tasks; do
         echo "counting system calls: $server, 50 connections, $repetition of 3"
         "$floor/syscalls.sh" --connections 50 "${servers[$server]}" \
             >>"$results/syscalls.$server.50"

@@ -6,7 +6,9 @@ internal import Ringlet
 func measureSpawn(_ plan: Plan) throws {
     let count = 50_000
     var table = Comparison("Spawn and join", plan)
-    table.add("context: stack, run, free") { try sample(count: UInt64(count), subject_context_life) }
+    table.add("context: stack, run, free") {
+        try sample(count: UInt64(count), subject_context_life)
+    }
     table.add("Task on the worker, .value", goal: .atMost(420)) {
         try Scheduler.run { await tasks(count, on: here()) }
     }

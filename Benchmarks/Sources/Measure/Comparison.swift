@@ -21,6 +21,7 @@ public struct Comparison {
     let plan: Plan
     var subjects: [Subject] = []
 
+    /// A table without lines.
     public init(_ title: String, _ plan: Plan) {
         self.title = title
         self.plan = plan
@@ -62,6 +63,7 @@ public struct Plan: Sendable {
     /// Measures only the lines that have this in their name, which a profiler is glad of.
     public var only: String?
 
+    /// A plan that measures everything, or only the lines that have `only` in their name.
     public init(rounds: Int, only: String? = nil) {
         self.rounds = rounds
         self.only = only
@@ -75,6 +77,7 @@ public struct Sample: Sendable {
     /// Of one operation, on the measuring thread; nil where they were not counted.
     public var allocations: Double?
 
+    /// A measurement, with allocations if they were counted.
     public init(nanoseconds: Double, allocations: Double? = nil) {
         self.nanoseconds = nanoseconds
         self.allocations = allocations

@@ -102,7 +102,9 @@ private final class TimerBench {
             // Gathered first: where the tokens are kept is not the wheel's business.
             var chosen = victims.map { tokens[Int($0)] }
             let start = reference_now()
-            for token in chosen where !wheel.pointee.cancel(token) { fatalError("a timer was lost") }
+            for token in chosen where !wheel.pointee.cancel(token) {
+                fatalError("a timer was lost")
+            }
             let middle = reference_now()
             for index in chosen.indices {
                 chosen[index] = wheel.pointee.insert(deadline: deadlines[index], payload: 0)

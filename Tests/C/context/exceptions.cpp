@@ -73,7 +73,7 @@ int main() {
         throw std::logic_error("base");
     } catch (const std::logic_error &) {
         for (int round = 0; round < 2; round++) {
-            for (auto context : contexts) cctx_resume(context, true);
+            for (auto context : contexts) cctx_resume(context, false);
         }
         try {
             throw;
