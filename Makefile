@@ -16,7 +16,7 @@ FLOOR := .build/floor
 
 include CSupport/CRinglet/install.mk
 
-.PHONY: build run test test-swift test-c test-examples test-tour bench docs format clean deps stage examples
+.PHONY: build run test test-swift test-c test-examples test-stress test-tour bench docs format clean deps stage examples
 
 deps:
 	@if ! pkg-config --exists liburing 2>/dev/null && [ ! -e /usr/include/liburing.h ]; then \
@@ -44,7 +44,7 @@ examples: stage
 run: build examples
 	.build/release/ringlet tour --c-example $(EXAMPLES)/tasks
 
-test: deps test-swift test-c test-examples test-tour
+test: deps test-swift test-c test-examples test-stress test-tour
 	@echo "all tests passed"
 
 # The whole suite on each rung of the fiber host, and with the ring cut down to what older kernels have.
@@ -75,6 +75,11 @@ test-examples: examples
 	    echo "Examples/C/$$name: passed"; \
 	done
 
+# A seed that fails is printed; `ringlet stress --seed S` repeats it.
+test-stress: build
+	.build/release/ringlet stress --seconds 15 --seed 1 --workers 2
+	RINGLET_KERNEL_MASK=5.15 .build/release/ringlet stress --seconds 5 --seed 2 --workers 1
+
 test-tour: build examples
 	.build/release/ringlet tour --connections 200 --c-example $(EXAMPLES)/tasks
 
@@ -83,7 +88,7 @@ bench: build
 
 docs:
 	swift package --disable-sandbox generate-documentation --target Ringlet \
-	    --output-path .build/docs
+	    --warnings-as-errors --output-path .build/docs
 
 format:
 	swift format --in-place --recursive Package.swift Sources Tests Examples/Swift

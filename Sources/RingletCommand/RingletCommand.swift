@@ -5,6 +5,6 @@ struct RingletCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ringlet",
         abstract: "Fibers and Swift tasks on one io_uring loop.",
-        subcommands: [TourCommand.self, EchoCommand.self]
+        subcommands: [TourCommand.self, EchoCommand.self, StressCommand.self]
     )
 }

@@ -101,7 +101,7 @@ extension Comparison {
                 subject.name.padded(width)
                     + text(times.median).leading(11)
                     + text(times.min() ?? 0).leading(10)
-                    + (index == 0 ? "-" : text(ratios.median)).leading(8)
+                    + (index == 0 || plan.only != nil ? "-" : text(ratios.median)).leading(8)
                     + (allocations.isEmpty ? "" : text(allocations.median)).leading(8)
                     + "  " + verdicts(subject, times, ratios, allocations))
         }
@@ -114,6 +114,8 @@ extension Comparison {
         var parts: [String] = []
         switch subject.goal {
         case .none: break
+        // Without the table's own first line there is nothing to compare with.
+        case .ratio where plan.only != nil: break
         case .atMost(let limit):
             parts.append("<= \(text(limit)) ns: \(verdict(times, limit))")
         case .ratio(let limit):

@@ -77,18 +77,33 @@ final class Descriptor: WaitSource {
 
     // MARK: Closing
 
-    /// True for the call that must close.
+    /// Marks the descriptor and requests cancellation of what is in flight. False when another call
+    /// has done so already.
+    ///
+    /// Any worker of the process may have something in flight here. Each request counts as in flight itself
+    /// until the kernel has answered it: one that came late would cancel operations of a stranger
+    /// that has got the number meanwhile.
     private func beginClose() -> Bool {
-        let old = state.bitwiseOr(Self.closing, ordering: .acquiringAndReleasing).oldValue
-        if old & Self.closing != 0 { return false }
-        if old == 0 { drained.complete() }
+        var old = state.load(ordering: .relaxed)
+        while true {
+            if old & Self.closing != 0 { return false }
+            // While anything is in flight, one more for this function: `drained` must not come early.
+            let new = old == 0 ? Self.closing : (old | Self.closing) + 1
+            let (exchanged, current) = state.weakCompareExchange(
+                expected: old, desired: new, ordering: .acquiringAndReleasing)
+            if exchanged { break }
+            old = current
+        }
+        if old == 0 {
+            drained.complete()
+            return true
+        }
+        for worker in WorkerRegistry.workers {
+            state.wrappingAdd(1, ordering: .relaxed)
+            worker.perform { $0.cancelAll(on: self) }
+        }
+        end()
         return true
-    }
-
-    /// Any worker of the process may have something in flight here.
-    private func cancelInFlight() {
-        let raw = raw
-        for worker in WorkerRegistry.workers { worker.perform { $0.cancelAll(on: raw) } }
     }
 
     /// From a fiber. Runs to its end even when the fiber is cancelled.
@@ -97,7 +112,6 @@ final class Descriptor: WaitSource {
         guard beginClose() else { throw Errno.badFileDescriptor }
         let completion = fiber.shielded {
             if !drained.isComplete {
-                cancelInFlight()
                 let node = WaitNode(.fiber(fiber), in: self)
                 if drained.add(node) { _ = fiber.wait(in: node, deadline: .never) }
             }
@@ -109,10 +123,7 @@ final class Descriptor: WaitSource {
     /// From a task. Runs to its end even when the task is cancelled.
     func close() async throws {
         guard beginClose() else { throw Errno.badFileDescriptor }
-        if !drained.isComplete {
-            cancelInFlight()
-            await drained.wait(in: self)
-        }
+        await drained.wait(in: self)
         let completion = await Worker.forCurrentTask.performUncancellably(.close(raw))
         if completion.result < 0 { throw completion.error(.never) }
     }

@@ -13,11 +13,17 @@ enum Waiter {
     case task(UnsafeContinuation<Completion, Never>)
     /// A task that runs as a job of this worker.
     case parkedTask(ParkedTask)
+    /// A descriptor that is being closed, retained: the operation cancels what was in flight there.
+    case closing(Unmanaged<Descriptor>)
+
+    static func closing(_ descriptor: Descriptor) -> Waiter {
+        unsafe .closing(Unmanaged.passRetained(descriptor))
+    }
 
     var isTask: Bool {
         switch self {
         case .task, .parkedTask: true
-        case .fiber, .none: false
+        case .fiber, .closing, .none: false
         }
     }
 
@@ -30,6 +36,9 @@ enum Waiter {
             return task.deliver(completion)
         case .task(let continuation):
             unsafe continuation.resume(returning: completion)
+            return nil
+        case .closing(let descriptor):
+            unsafe descriptor.takeRetainedValue().end()
             return nil
         case .fiber, .none:
             return nil

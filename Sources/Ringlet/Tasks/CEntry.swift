@@ -168,7 +168,7 @@ extension CCurrent {
         guard let fiber = FiberRef.current else { return outside }
         return fiber.shielded {
             // Before the close in the same queue: the kernel finds them by the descriptor.
-            fiber.withWorker { $0.cancelAll(on: descriptor) }
+            fiber.withWorker { $0.cancelAll(onNumber: descriptor) }
             return fiber.perform(.close(descriptor), deadline: .never).code
         }
     }

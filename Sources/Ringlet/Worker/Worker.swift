@@ -103,18 +103,37 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    /// Requests cancellation of everything that this worker has in flight on `descriptor`.
-    func cancelAll(on descriptor: Int32) {
-        if isDestroyed { return }
+    /// Requests cancellation of everything that this worker has in flight on a descriptor that is
+    /// being closed, and counts itself out there when that is done.
+    func cancelAll(on descriptor: Descriptor) {
+        if isDestroyed {
+            descriptor.end()
+        } else if ring.canCancelByDescriptor {
+            _ = start(
+                .cancelAll(on: descriptor.raw), waiter: .closing(descriptor),
+                deadline: .never, shielded: true)
+        } else {
+            cancelEach(on: descriptor.raw)
+            descriptor.end()
+        }
+    }
+
+    /// The same for a bare descriptor number, which the caller closes by the next submission to this ring.
+    func cancelAll(onNumber descriptor: Int32) {
         if ring.canCancelByDescriptor {
             ring.submit(
                 .cancelAll(on: descriptor), userData: UserDataKind.ignored.userData, reserved: 0)
         } else {
-            for token in operations.tokens(where: { $0.descriptor == descriptor }) {
-                ring.submit(
-                    .cancel(userData: token.userData), userData: UserDataKind.ignored.userData,
-                    reserved: 0)
-            }
+            cancelEach(on: descriptor)
+        }
+    }
+
+    /// For kernels that cannot cancel by descriptor. O(operations in flight).
+    private func cancelEach(on descriptor: Int32) {
+        for token in operations.tokens(where: { $0.descriptor == descriptor }) {
+            ring.submit(
+                .cancel(userData: token.userData), userData: UserDataKind.ignored.userData,
+                reserved: 0)
         }
     }
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(2))) struct FiberJoinTests {
+@Suite(.timeLimit(.minutes(4))) struct FiberJoinTests {
     @Test func `a fiber joins another and gets its value`() async throws {
         let sum = try await Scheduler.run {
             let one = Fiber { 1 }
@@ -258,6 +258,22 @@ import Testing
                 let joined = try await outer.join()
                 #expect(joined == 42)
             }
+        }
+    }
+
+    @Test func `a task's join that ends before its deadline leaves no timer`() async throws {
+        try await withScheduler { scheduler in
+            let worker = scheduler.workers[0]
+            for _ in 0..<50 {
+                let fiber = scheduler.spawn { for _ in 0..<3 { try Fiber.yield() } }
+                try await fiber.join(deadline: .after(.seconds(3600)))
+            }
+            // Taking a timer back may be a message of its own.
+            let timers = try await scheduler.spawn { () -> Int in
+                for _ in 0..<3 { try Fiber.yield() }
+                return worker.timers.count
+            }.join()
+            #expect(timers == 0)
         }
     }
 }

@@ -4,7 +4,7 @@ import Testing
 @testable import Ringlet
 
 /// Waits that end early: by a deadline, by cancellation, by closing.
-@Suite(.timeLimit(.minutes(2))) struct EndedWaitTests {
+@Suite(.timeLimit(.minutes(4))) struct EndedWaitTests {
     // MARK: Deadlines
 
     @Test(arguments: Obstacle.Kind.allCases)
@@ -322,6 +322,67 @@ import Testing
             var buffer = Buffer(capacity: 1)
             let count = try server.read(into: &buffer, deadline: .after(patience))
             #expect(count == 0)
+        }
+    }
+
+    @Test func `closing ends what a task of another executor waits for`() async throws {
+        try await withScheduler { scheduler in
+            let obstacle = try Obstacle(.read)
+            let waiters = (0..<2).map { _ in Task { try await obstacle.wait() } }
+            for _ in 0..<100 { await Task.yield() }
+            try await scheduler.spawn { try obstacle.close() }.join(deadline: .after(patience))
+            for waiter in waiters {
+                await #expect(throws: Errno.badFileDescriptor) { try await waiter.value }
+            }
+        }
+    }
+
+    @Test func `closing ends what a fiber of another scheduler waits for`() async throws {
+        try await withScheduler { first in
+            try await withScheduler { second in
+                let obstacle = try Obstacle(.read)
+                let waiter = first.spawn { try obstacle.wait() }
+                try await first.awaitOperations(1)
+                try await second.spawn { try obstacle.close() }.join(deadline: .after(patience))
+                await #expect(throws: Errno.badFileDescriptor) {
+                    try await waiter.join(deadline: .after(patience))
+                }
+            }
+        }
+    }
+
+    @Test func `closing misses no read that is about to begin`() async throws {
+        var ended = 0
+        for _ in 0..<500 {
+            let (client, server) = try await connectedPair()
+            let reader = Task { () -> Bool in
+                var buffer = Buffer(capacity: 10)
+                do {
+                    _ = try await client.read(into: &buffer, deadline: .after(patience))
+                    return false
+                } catch Errno.badFileDescriptor {
+                    return true
+                }
+            }
+            try await client.close()
+            if try await reader.value { ended += 1 }
+            try await server.close()
+        }
+        #expect(ended == 500)
+    }
+
+    @Test func `one deadline bounds operations that never have to wait`() async throws {
+        try await Scheduler.run {
+            let (client, server) = try connectedPair()
+            let deadline = Deadline.after(.milliseconds(30))
+            var buffer = Buffer(capacity: 10)
+            let error = errorThrown {
+                while true {
+                    try client.write(Buffer(copying: [1, 2, 3]), deadline: deadline)
+                    try server.read(into: &buffer, deadline: deadline)
+                }
+            }
+            #expect(error as? TimeoutError == TimeoutError(deadline: deadline))
         }
     }
 }

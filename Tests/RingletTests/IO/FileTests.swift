@@ -20,7 +20,7 @@ private final class Scratch: Sendable {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct FileTests {
+@Suite(.timeLimit(.minutes(4))) struct FileTests {
     private let scratch: Scratch
 
     init() throws { scratch = try Scratch() }
@@ -207,5 +207,38 @@ private final class Scratch: Sendable {
             #expect(throws: CancellationError.self) { try fiber.join() }
         }
         #expect(!FileManager.default.fileExists(atPath: path.string))
+    }
+
+    @Test func `offsets beyond those of the kernel are invalid`() async throws {
+        let path = scratch.path.appending("file")
+        try await Scheduler.run {
+            let file = try File.open(path, .readWrite, options: [.create])
+            var buffer = Buffer(capacity: 10)
+            let offsets: [UInt64] = [.max, .max - 1, 1 << 63]
+            for offset in offsets {
+                #expect(throws: Errno.invalidArgument) {
+                    try file.write(Buffer(copying: [1]), at: offset)
+                }
+                #expect(throws: Errno.invalidArgument) { try file.read(into: &buffer, at: offset) }
+            }
+            // In particular they are not the file's own position.
+            let count = try file.read(into: &buffer, at: 0)
+            #expect(count == 0)
+        }
+    }
+
+    @Test func `names need not be UTF-8`() async throws {
+        let bytes = Array(scratch.path.string.utf8CString.dropLast()) + [47, 114, -1, 120, 0]
+        let path = FilePath(platformString: bytes)
+        let descriptor = try FileDescriptor.open(
+            path, .writeOnly, options: [.create], permissions: .ownerReadWrite)
+        try descriptor.writeAll([5, 6])
+        try descriptor.close()
+        try await Scheduler.run {
+            let file = try File.open(path)
+            var buffer = Buffer(capacity: 10)
+            try file.read(into: &buffer, at: 0)
+            #expect([UInt8](buffer) == [5, 6])
+        }
     }
 }

@@ -59,7 +59,7 @@ struct WaitedTooLong: Error {
 }
 
 /// Upper bound for what must happen: long, because machines are slow and shared.
-let patience = Duration.seconds(20)
+let patience = Duration.seconds(60)
 
 /// Lets other fibers run until `condition` holds.
 func yieldUntil(_ what: String, _ condition: () -> Bool) throws {
@@ -141,9 +141,31 @@ func pattern(from start: Int = 0, count: Int) -> [UInt8] {
 }
 
 /// The descriptors that the process has open. Only an exit test has a process for itself.
+///
+/// Without those of libdispatch, which come and go with its timers.
 func openDescriptors() -> Int {
-    // One of them reads the directory.
-    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1
+    let files = FileManager.default
+    let numbers = (try? files.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    return numbers.count { number in
+        let target = try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(number)")
+        // The descriptor that read the directory has no target any more.
+        guard let target else { return false }
+        return target != "anon_inode:[timerfd]" && target != "anon_inode:[eventpoll]"
+    }
+}
+
+/// The same, once it has stopped changing: the last references of a scheduler that has ended may be those
+/// of threads that are about to exit.
+func settledDescriptors() async throws -> Int {
+    var last = openDescriptors()
+    var unchanged = 0
+    while unchanged < 10 {
+        try await Task.sleep(for: .milliseconds(2))
+        let now = openDescriptors()
+        unchanged = now == last ? unchanged + 1 : 0
+        last = now
+    }
+    return last
 }
 
 /// The current thread, as a number.

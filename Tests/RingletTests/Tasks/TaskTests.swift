@@ -36,7 +36,7 @@ private actor Ordinary {
     func visit() { workers.insert(CurrentThread.worker?.index) }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct TaskTests {
+@Suite(.timeLimit(.minutes(4))) struct TaskTests {
     @Test func `a task comes back to its worker after every kind of wait`() async throws {
         try await withScheduler(workers: 2) { scheduler in
             for index in 0..<2 {
@@ -123,31 +123,31 @@ private actor Ordinary {
     }
 
     @Test func `a hundred tasks wake in the order of their sleeps`() async throws {
-        // A machine that is too slow to put all to sleep in time gets more of it.
-        for attempt in 0..<9 {
+        // A thread that is interrupted between looking at the clock and beginning to sleep oversleeps,
+        // so on a busy machine it takes several attempts.
+        for attempt in 0..<10 {
             let order = Journal<Int>()
-            let inTime = try await withScheduler { scheduler in
-                let start = ContinuousClock.now + .milliseconds(20 << attempt)
+            try await withScheduler { scheduler in
+                let start = ContinuousClock.now + .milliseconds(20 << min(attempt, 5))
                 let tasks = (0..<100).map { number in
                     Task(executorPreference: scheduler.taskExecutor) {
-                        // Sleeps are inserted in another order than they end in.
+                        // Sleeps begin in another order than they end in.
                         let place = number * 37 % 100
-                        let late = ContinuousClock.now >= start
-                        try await Task.sleep(
-                            until: start + .milliseconds(place), clock: .continuous)
+                        let end = start + .milliseconds(place)
+                        try await Task.sleep(until: end, clock: .continuous)
                         order.note(place)
-                        return !late
+                        return ContinuousClock.now >= end
                     }
                 }
-                var inTime = true
-                for task in tasks where try await !task.value { inTime = false }
-                return inTime
+                for task in tasks {
+                    let slept = try await task.value
+                    #expect(slept)
+                }
             }
-            guard inTime else { continue }
-            #expect(order.all == Array(0..<100))
-            return
+            #expect(order.count == 100)
+            if order.all == Array(0..<100) { return }
         }
-        Issue.record("putting 100 tasks to sleep took longer than five seconds")
+        Issue.record("ten attempts, and never in order")
     }
 
     // MARK: Actors

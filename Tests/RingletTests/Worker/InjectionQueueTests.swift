@@ -74,9 +74,10 @@ private final class Consumer: Sendable {
         return report
     }
 
+    deinit { queue.wake.close() }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct InjectionQueueTests {
+@Suite(.timeLimit(.minutes(4))) struct InjectionQueueTests {
     @Test func `what one thread pushes comes out in order`() throws {
         let queue = try InjectionQueue()
         var ready = RunQueue()
@@ -90,6 +91,7 @@ private final class Consumer: Sendable {
         var numbers: [Int] = []
         while let runnable = ready.pop() { numbers.append(Item.take(runnable).number) }
         #expect(numbers == Array(0..<1000))
+        queue.wake.close()
     }
 
     @Test func `nobody parks over work or over a notification`() throws {
@@ -110,6 +112,7 @@ private final class Consumer: Sendable {
         let afterwards = queue.park()
         #expect(afterwards)
         queue.unpark()
+        queue.wake.close()
     }
 
     @Test func `four threads push a million items and no wake-up is lost`() async throws {
