@@ -125,6 +125,11 @@ final class Descriptor: WaitSource {
         guard beginClose() else { throw Errno.badFileDescriptor }
         await drained.wait(in: self)
         let completion = await Worker.forCurrentTask.performUncancellably(.close(raw))
-        if completion.result < 0 { throw completion.error(.never) }
+        if completion.reason == .shutdown {
+            // The worker ended before it could: nothing is in flight any more, so close it here.
+            SocketCalls.close(raw)
+        } else if completion.result < 0 {
+            throw completion.error(.never)
+        }
     }
 }

@@ -61,7 +61,7 @@ extension Worker {
         _ request: Request, for continuation: UnsafeContinuation<Completion, Never>,
         in cell: OperationCell, deadline: Deadline
     ) {
-        if cell.isCancelled || isShuttingDown || isDestroyed {
+        if cell.isCancelled || isShuttingDown || isEnding {
             unsafe continuation.resume(returning: .cancelled(.user))
             return
         }
@@ -76,7 +76,7 @@ extension Worker {
         await unsafe withUnsafeContinuation { continuation in
             let handover = unsafe Handover(continuation: continuation)
             perform { worker in
-                if worker.isDestroyed {
+                if worker.isEnding {
                     unsafe handover.continuation.resume(returning: .cancelled(.shutdown))
                 } else {
                     _ = unsafe worker.start(
@@ -159,7 +159,7 @@ extension Worker {
     /// Ends the node's wait at `deadline`, if it still lasts then. Any thread.
     fileprivate func interrupt(_ node: WaitNode, in place: NodePlace, at deadline: Deadline) {
         perform { worker in
-            if worker.isDestroyed || place.hasEnded { return }
+            if worker.isEnding || place.hasEnded { return }
             let message = Message.runnable({ _ in node.interrupt(.deadline) }, kind: .timedMessage)
             place.timer = (
                 worker.timers.insert(deadline: deadline.nanoseconds, payload: message.word), message

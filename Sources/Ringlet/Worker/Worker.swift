@@ -106,7 +106,8 @@ final class Worker: @unchecked Sendable {
     /// Requests cancellation of everything that this worker has in flight on a descriptor that is
     /// being closed, and counts itself out there when that is done.
     func cancelAll(on descriptor: Descriptor) {
-        if isDestroyed {
+        // A worker that is ending has nothing in flight, and nobody to wait for an answer.
+        if isEnding {
             descriptor.end()
         } else if ring.canCancelByDescriptor {
             _ = start(

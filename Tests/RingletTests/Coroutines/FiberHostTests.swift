@@ -141,6 +141,29 @@ private enum Local {
         }
     }
 
+    @Test func `while a fiber is parked its task is not the thread's`() async throws {
+        try await withScheduler { scheduler in
+            let worker = scheduler.workers[0]
+            let release = Flag()
+            let asleep = Counter()
+            let fibers = (0..<3).map { _ in
+                scheduler.spawn {
+                    asleep.add()
+                    while !release.isSet { try Fiber.sleep(for: .milliseconds(1)) }
+                }
+            }
+            try await awaitUntil("they sleep") { asleep.value == 3 }
+            for _ in 0..<20 {
+                let seen = Shared<Bool?>(nil)
+                worker.perform { _ in seen.value = CurrentThread.isInTask }
+                try await awaitUntil("the message") { seen.value != nil }
+                #expect(seen.value == false)
+            }
+            release.set()
+            for fiber in fibers { try await fiber.join() }
+        }
+    }
+
     // MARK: Cancellation
 
     @Test func `a cancellation handler around waits runs when the fiber is cancelled`() async throws {
