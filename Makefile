@@ -16,7 +16,7 @@ FLOOR := .build/floor
 
 include CSupport/CRinglet/install.mk
 
-.PHONY: build run test test-swift test-c test-examples test-stress test-tour bench docs format clean deps stage examples
+.PHONY: build run test test-swift test-c test-examples test-syscalls test-stress test-tour bench docs format clean deps stage examples
 
 deps:
 	@if ! pkg-config --exists liburing 2>/dev/null && [ ! -e /usr/include/liburing.h ]; then \
@@ -44,7 +44,7 @@ examples: stage
 run: build examples
 	.build/release/ringlet tour --c-example $(EXAMPLES)/tasks
 
-test: deps test-swift test-c test-examples test-stress test-tour
+test: deps test-swift test-c test-examples test-syscalls test-stress test-tour
 	@echo "all tests passed"
 
 # The whole suite on each rung of the fiber host, and with the ring cut down to what older kernels have.
@@ -73,6 +73,15 @@ test-examples: examples
 	    name=$$(basename $$source .c); \
 	    timeout 60 $(EXAMPLES)/$$name > $(EXAMPLES)/$$name.out || exit 1; \
 	    echo "Examples/C/$$name: passed"; \
+	done
+
+# Two enters per echo at one connection; at fifty a turn serves many of them.
+test-syscalls: build
+	$(MAKE) --no-print-directory -C Benchmarks/Floor
+	@for colour in fibers tasks; do \
+	    server=".build/release/ringlet echo --port PORT --workers 1 --$$colour"; \
+	    Benchmarks/Floor/check_syscalls.sh 2.05 1 "$$server" || exit 1; \
+	    Benchmarks/Floor/check_syscalls.sh 0.25 50 "$$server" || exit 1; \
 	done
 
 # A seed that fails is printed; `ringlet stress --seed S` repeats it.

@@ -244,7 +244,7 @@ import Testing
                 let fibers = waits.map { wait in
                     Fiber { try Fiber.withoutCancellation { try wait() } }
                 }
-                try yieldUntil("the read waits") { worker?.operations.activeCount == 1 }
+                try yieldUntil("the read waits") { worker?.operationsOfTheTest == 1 }
                 for fiber in fibers { fiber.cancel() }
                 for _ in 0..<10 { try Fiber.yield() }
                 release.set()

@@ -138,7 +138,7 @@ import Testing
                 try client.writeBehindTheScenes([1, 2, 3])
                 // This fiber is in the ready queue before the reader is put there, so it sees the
                 // operation ended while the reader has not run yet.
-                try yieldUntil("the read has ended") { worker.operations.activeCount == 0 }
+                try yieldUntil("the read has ended") { worker.operationsOfTheTest == 0 }
                 guard !reader.isFinished else { throw Failure(number: 1) }
                 reader.cancel()
                 return try reader.join()
@@ -160,7 +160,7 @@ import Testing
                     try server.read(into: &buffer)
                     return [UInt8](buffer)
                 }
-                try yieldUntil("it reads") { worker.operations.activeCount == 1 }
+                try yieldUntil("it reads") { worker.operationsOfTheTest == 1 }
                 // The read must have reached the kernel, whose turn comes between two of ours.
                 try Fiber.yield()
                 try client.writeBehindTheScenes([1, 2, 3])
@@ -187,9 +187,9 @@ import Testing
                     try await server.read(into: &buffer)
                     return [UInt8](buffer)
                 }
-                try yieldUntil("it reads") { worker.operations.activeCount == 1 }
+                try yieldUntil("it reads") { worker.operationsOfTheTest == 1 }
                 try client.writeBehindTheScenes([1, 2, 3])
-                try yieldUntil("the read has ended") { worker.operations.activeCount == 0 }
+                try yieldUntil("the read has ended") { worker.operationsOfTheTest == 0 }
                 reader.cancel()
                 return reader
             }

@@ -87,7 +87,7 @@ extension Scheduler {
     /// Operations in flight on a worker, counted by its own thread.
     func operationsInFlight(ofWorker index: Int = 0) async throws -> Int {
         let worker = workers[index]
-        return try await spawn(onWorker: index) { worker.operations.activeCount }.join()
+        return try await spawn(onWorker: index) { worker.operationsOfTheTest }.join()
     }
 
     /// Waits until a worker has as many operations in flight.

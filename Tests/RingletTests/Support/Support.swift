@@ -170,3 +170,9 @@ func settledDescriptors() async throws -> Int {
 
 /// The current thread, as a number.
 func pthreadNumber() -> UInt { UInt(pthread_self()) }
+
+extension Worker {
+    /// Operations in flight that a test has begun. A close asks every worker of the process, so other
+    /// tests' closes have shielded operations here for a moment. On the worker's thread.
+    var operationsOfTheTest: Int { operations.tokens(where: { !$0.isShielded }).count }
+}

@@ -95,7 +95,7 @@ import Testing
                         try server.read(into: &buffer)
                         return worker.counters.turns
                     }
-                    try yieldUntil("it reads") { worker.operations.activeCount == 1 }
+                    try yieldUntil("it reads") { worker.operationsOfTheTest == 1 }
                     let sent = worker.counters.turns
                     try client.writeBehindTheScenes([1])
                     delays.append(try reader.join() - sent)
