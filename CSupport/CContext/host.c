@@ -60,7 +60,6 @@ extern SWIFT_CALL void *swift_task_suspend(void) __attribute__((weak));
 extern SWIFT_CALL void *swift_task_alloc(size_t size) __attribute__((weak));
 extern SWIFT_CALL void swift_task_dealloc(void *memory) __attribute__((weak));
 extern SWIFT_CALL void swift_task_cancel(void *task) __attribute__((weak));
-extern SWIFT_CALL bool swift_task_isCancelled(void *task) __attribute__((weak));
 extern SWIFT_CALL void *swift_task_addCancellationHandler(cancellation_handler handler,
                                                           void *argument) __attribute__((weak));
 extern SWIFT_CALL void swift_task_removeCancellationHandler(void *record) __attribute__((weak));
@@ -85,8 +84,6 @@ bool cctx_host_has_slot(void) { return cctx_this_host_thread.task_slot != NULL; 
 void *cctx_host_current_task(void) { return swift_task_getCurrent(); }
 
 void cctx_host_cancel(void *task) { swift_task_cancel(task); }
-
-bool cctx_host_is_cancelled(void *task) { return swift_task_isCancelled(task); }
 
 void cctx_host_returned(void) { __asm__ volatile("" ::: "memory"); }
 

@@ -6,8 +6,6 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -57,13 +55,6 @@ void curing_name_thread(const char *name) {
 }
 
 bool curing_is_main_thread(void) { return getpid() == (pid_t)syscall(SYS_gettid); }
-
-int curing_processor_count(void) {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? (int)online : 1;
-}
 
 // Exported by libdispatch for run loops that host the main queue (CoreFoundation does).
 extern int _dispatch_get_main_queue_handle_4CF(void) __attribute__((weak));

@@ -36,6 +36,7 @@ struct EchoCommand: ParsableCommand {
         let server = try Scheduler.run(SchedulerOptions(workers: workers)) {
             let server = try EchoServer(on: address, colour: colour, bufferSize: buffer)
             print("listening on \(server.address)")
+            if let kernel = Scheduler.current?.kernel { print("kernel: \(kernel)") }
             flushOutput()
             _ = try signals.next()
             return server

@@ -74,9 +74,6 @@ void *_Nullable cctx_host_current_task(void);
 // Requests cancellation of a task that is known to be alive. Any thread.
 void cctx_host_cancel(void *task);
 
-// Whether `task`, which must be alive, was cancelled.
-bool cctx_host_is_cancelled(void *task);
-
 // The wait of a Swift task that runs as a job of a worker: `cctx_task_wait`, an async function, parks the
 // current task until the worker runs it as a job again. It costs half of a continuation, which
 // records a dependency and takes the task's status lock several times. Swift declares it as

@@ -86,9 +86,6 @@ struct curing_ring {
     curing_cqe *_Nullable cqes;
     uint32_t cq_mask;
     uint32_t cq_entries;
-    // How often `enter` was called, and how many submissions it consumed. Diagnostics.
-    uint64_t enter_count;
-    uint64_t submit_count;
     const curing_kernel *_Nullable kernel;
     // What the setup ladder settled on.
     uint32_t setup_flags;
@@ -199,11 +196,8 @@ static inline bool curing_needs_enter(const curing_ring *ring) {
 static inline int curing_enter(curing_ring *ring, bool wait, int64_t timeout) {
     uint32_t pending = curing_pending(ring);
     __atomic_store_n(ring->sq_tail, ring->sq_local_tail, __ATOMIC_RELEASE);
-    ring->enter_count++;
-    int consumed = ring->kernel->enter(ring, pending, wait ? 1 : 0, CURING_ENTER_GETEVENTS,
-                                       wait ? timeout : -1);
-    if (consumed > 0) ring->submit_count += (uint64_t)consumed;
-    return consumed;
+    return ring->kernel->enter(ring, pending, wait ? 1 : 0, CURING_ENTER_GETEVENTS,
+                               wait ? timeout : -1);
 }
 
 #pragma clang assume_nonnull end

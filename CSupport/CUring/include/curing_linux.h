@@ -45,9 +45,6 @@ void curing_name_thread(const char *name);
 // True on the thread that started the process.
 bool curing_is_main_thread(void);
 
-// Number of processors this process may use.
-int curing_processor_count(void);
-
 // A descriptor that is readable while libdispatch's main queue, and with it the MainActor, has work
 // to do; -1 where libdispatch is absent.
 int curing_main_queue_fd(void);

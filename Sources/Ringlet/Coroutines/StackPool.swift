@@ -58,15 +58,15 @@ struct StackPool {
 }
 
 /// Counts of fiber stacks.
-public struct StackStatistics: Sendable, Hashable {
+struct StackStatistics: Hashable {
     /// Stacks that exist.
-    public var mapped = 0
+    var mapped = 0
     /// Stacks that a started fiber occupies.
-    public var inUse = 0
-    public var peakInUse = 0
+    var inUse = 0
+    var peakInUse = 0
     /// Stacks whose memory was returned to the kernel after use.
-    public var trimmed = 0
+    var trimmed = 0
     /// True where guard regions cost no mapping (Linux 6.13); otherwise vm.max_map_count limits how
     /// many stacks there can be.
-    public var guardsAreLight = true
+    var guardsAreLight = true
 }

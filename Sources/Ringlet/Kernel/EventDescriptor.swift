@@ -65,8 +65,6 @@ enum LinuxThread {
 
     static var isMain: Bool { curing_is_main_thread() }
 
-    static var processorCount: Int { Int(curing_processor_count()) }
-
     /// The main queue's descriptor, or nil where there is none to serve.
     static var mainQueueDescriptor: Int32? {
         let descriptor = curing_main_queue_fd()

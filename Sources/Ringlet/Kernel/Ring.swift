@@ -52,15 +52,13 @@ struct Ring {
         unsafe ring.pointee.capabilities & UInt32(CURING_CAN_CANCEL_BY_FD) != 0
     }
 
-    /// The setup flags that were granted.
-    var setupFlags: UInt32 { unsafe ring.pointee.setup_flags }
-
-    var sizes: (submissions: UInt32, completions: UInt32) {
-        unsafe (ring.pointee.sq_entries, ring.pointee.cq_entries)
+    /// What the kernel gave.
+    var info: KernelInfo {
+        unsafe KernelInfo(
+            name: String(cString: ring.pointee.kernel.unsafelyUnwrapped.pointee.name),
+            setupFlags: ring.pointee.setup_flags, submissionEntries: Int(ring.pointee.sq_entries),
+            completionEntries: Int(ring.pointee.cq_entries))
     }
-
-    /// Calls of io_uring_enter(2) so far.
-    var enterCount: UInt64 { unsafe ring.pointee.enter_count }
 
     /// Submissions that the kernel has not consumed yet.
     @inline(__always)

@@ -26,9 +26,6 @@ struct Request: BitwiseCopyable {
         self.flags = flags
     }
 
-    /// Does nothing; completes at once.
-    static var nothing: Request { Request(CURING_OP_NOP, descriptor: -1) }
-
     /// A read at `offset`, or at the file's own position when it is nil.
     @inline(__always)
     static func read(_ descriptor: Int32, into address: UInt, count: Int, at offset: UInt64?) -> Request {

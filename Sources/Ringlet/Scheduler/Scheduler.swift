@@ -52,6 +52,7 @@ public final class Scheduler: Sendable {
         }
         self.state = state
         self.workers = workers
+        kernel = workers[0].ring.info
         self.threads = Mutex(threads)
         state.belong(to: self)
     }
@@ -61,6 +62,9 @@ public final class Scheduler: Sendable {
 
     /// The number of workers.
     public var workerCount: Int { workers.count }
+
+    /// What worker 0 got of the kernel; the others asked for the same.
+    public let kernel: KernelInfo
 
     /// True when this thread runs one of the scheduler's workers.
     public var isCurrent: Bool {

@@ -2,8 +2,6 @@
 public enum SchedulerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// `Scheduler.run` was called on a thread that runs a scheduler already.
     case nestedRun
-    /// The scheduler has been shut down.
-    case closed
     /// The number of workers or the stack size is out of range.
     case invalidOption(String)
     /// An environment variable of Ringlet has a value that means nothing.
@@ -15,8 +13,6 @@ public enum SchedulerError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .nestedRun:
             "Scheduler.run was called inside a scheduler; spawn a fiber or a task instead"
-        case .closed:
-            "the scheduler has been shut down"
         case .invalidOption(let what):
             "invalid scheduler option: \(what)"
         case .invalidEnvironment(let what):

@@ -34,7 +34,7 @@ extension SchedulerError: CFailureConvertible {
         switch self {
         case .invalidOption: .errno(-Errno.invalidArgument.rawValue)
         case .invalidEnvironment, .fiberHostUnavailable: .environment
-        case .nestedRun, .closed: .other
+        case .nestedRun: .other
         }
     }
 }
