@@ -69,6 +69,9 @@ test-c: stage
 test-examples: examples
 	swift build --product HelloExample
 	@[ "$$(.build/debug/HelloExample)" = "hello, ring" ] && echo "Examples/Swift/Hello: passed"
+	swift build --product ActorsExample
+	@[ "$$(.build/debug/ActorsExample | tail -1)" = "1 line, then 2" ] \
+	    && echo "Examples/Swift/Actors: passed"
 	@for source in Examples/C/*.c; do \
 	    name=$$(basename $$source .c); \
 	    timeout 60 $(EXAMPLES)/$$name > $(EXAMPLES)/$$name.out || exit 1; \

@@ -51,6 +51,9 @@ let package = Package(
             swiftSettings: house
         ),
 
+        .executableTarget(
+            name: "ActorsExample", dependencies: ["Ringlet"], path: "Examples/Swift/Actors",
+            swiftSettings: house),
         // The README's program, so that it compiles.
         .executableTarget(
             name: "HelloExample", dependencies: ["Ringlet"], path: "Examples/Swift/Hello",
