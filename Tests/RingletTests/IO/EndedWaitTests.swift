@@ -400,6 +400,37 @@ import Testing
         #expect(ended == 500)
     }
 
+    @Test func `closing goes on while other schedulers come and go`() async throws {
+        try await withScheduler(workers: 2) { scheduler in
+            let done = Flag()
+            let others = Task {
+                while !done.isSet { try await Scheduler.run(SchedulerOptions(workers: 2)) {} }
+            }
+            var ended = 0
+            for _ in 0..<300 {
+                let pair = try await connectedPair()
+                let reader = scheduler.spawn(onWorker: 0) { () -> Bool in
+                    var buffer = Buffer(capacity: 1)
+                    do {
+                        try pair.server.read(into: &buffer)
+                        return false
+                    } catch Errno.badFileDescriptor {
+                        return true
+                    }
+                }
+                let closer = scheduler.spawn(onWorker: 1) {
+                    try Fiber.yield()
+                    try pair.server.close()
+                }
+                try await closer.join(deadline: .after(patience))
+                if try await reader.join(deadline: .after(patience)) { ended += 1 }
+            }
+            done.set()
+            try await others.value
+            #expect(ended == 300)
+        }
+    }
+
     @Test func `one deadline bounds operations that never have to wait`() async throws {
         try await Scheduler.run {
             let (client, server) = try connectedPair()

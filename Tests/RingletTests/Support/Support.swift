@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Testing
 
 @testable import Ringlet
 
@@ -104,8 +105,23 @@ func withScheduler<Success>(
     workers: Int = 1, _ body: (Scheduler) async throws -> Success
 ) async throws -> Success {
     let scheduler = try Scheduler(SchedulerOptions(workers: workers))
-    defer { scheduler.shutdown(deadline: .after(patience)) }
-    return try await body(scheduler)
+    let outcome: Result<Success, any Error>
+    do { outcome = .success(try await body(scheduler)) } catch { outcome = .failure(error) }
+    let report = scheduler.shutdown(deadline: .after(patience))
+    if report != ShutdownReport() {
+        Issue.record("the shutdown left \(report): \(scheduler.workers.map(describe))")
+    }
+    return try outcome.get()
+}
+
+/// What keeps a worker from ending. Its thread is expected to sleep.
+private func describe(_ worker: Worker) -> String {
+    """
+    worker \(worker.index): shutting down \(worker.isShuttingDown), \
+    operations \(worker.operations.activeCount), ready \(worker.ready.count), \
+    injected \(!worker.inbox.isEmpty), timers \(worker.timers.count), \
+    live fibers \(worker.liveFibers != nil)
+    """
 }
 
 /// The error that `body` throws, or nil.
