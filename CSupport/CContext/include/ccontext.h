@@ -199,6 +199,17 @@ CCTX_INLINE void cctx_leave_thread_state(cctx_thread *thread, cctx *context) {
     }
 }
 
+// Around the switch into a context: it becomes the thread's current one, and stops being it.
+CCTX_INLINE void cctx_begin_running(cctx_thread *thread, cctx *context) {
+    context->state = cctx_running;
+    context->resumer = thread->current;
+    thread->current = context;
+}
+CCTX_INLINE void cctx_end_running(cctx_thread *thread, cctx *context) {
+    thread->current = context->resumer;
+    context->state = context->finished ? cctx_ended : cctx_suspended;
+}
+
 // Runs `context` until it suspends or ends. C frames only: Swift's exclusivity set is not touched.
 // Traps when the context has finished or is running.
 CCTX_INLINE void cctx_resume_plain(cctx *context) {
@@ -207,14 +218,11 @@ CCTX_INLINE void cctx_resume_plain(cctx *context) {
         return;
     }
     cctx_thread *thread = &cctx_this_thread;
-    context->state = cctx_running;
-    context->resumer = thread->current;
-    thread->current = context;
+    cctx_begin_running(thread, context);
     cctx_exchange_thread_state(thread, context);
     cctx_switch(&context->sp, context->sp);
     cctx_exchange_thread_state(thread, context);
-    thread->current = context->resumer;
-    context->state = context->finished ? cctx_ended : cctx_suspended;
+    cctx_end_running(thread, context);
 }
 
 // The same for contexts that run Swift code: the accesses in flight on that stack are entered and
@@ -234,14 +242,11 @@ CCTX_INLINE void cctx_resume(cctx *context, bool base_is_clean) {
     if (__builtin_expect(context->state != cctx_suspended, 0)) {
         cctx_resume_out_of_line(context);
     } else {
-        context->state = cctx_running;
-        context->resumer = thread->current;
-        thread->current = context;
+        cctx_begin_running(thread, context);
         cctx_enter_thread_state(thread, context);
         cctx_switch(&context->sp, context->sp);
         cctx_leave_thread_state(thread, context);
-        thread->current = context->resumer;
-        context->state = context->finished ? cctx_ended : cctx_suspended;
+        cctx_end_running(thread, context);
     }
     if (__builtin_expect(held || *thread->access_head != 0, 0)) thread->exit_exclusivity(state);
 }

@@ -5,6 +5,8 @@
  * one of them; where it would block it suspends, and its thread runs others. Each is a task with an
  * id, and can be joined, cancelled and released from anywhere.
  *
+ * This file is long because it is the whole contract, and its reference manual.
+ *
  *     static int64_t work(void *user_data)
  *     {
  *         (void)user_data;

@@ -127,25 +127,21 @@ extension Scheduler {
     }
 }
 
-/// The body of `Scheduler.run`.
-private protocol MainBody: AnyFiberOrTask {
+/// The body of `Scheduler.run`: a fiber or a task.
+private protocol MainBody: WaitSource {
     var isFinished: Bool { get }
-}
 
-extension Fiber: MainBody {}
-
-/// Something that waits can be queued on.
-protocol AnyFiberOrTask: WaitSource {
+    /// As ``WaitQueue/add(_:)``.
     func queue(_ node: WaitNode) -> Bool
 }
 
-extension AnyFiber: AnyFiberOrTask {
-    func queue(_ node: WaitNode) -> Bool { end.add(node) }
+extension AnyFiber: MainBody {
+    fileprivate func queue(_ node: WaitNode) -> Bool { end.add(node) }
 }
 
-extension AnyFiberOrTask {
+extension MainBody {
     /// Blocks a plain thread.
-    fileprivate func blockUntilFinished() {
+    func blockUntilFinished() {
         let parker = ThreadParker()
         defer { parker.deallocate() }
         if queue(WaitNode(.thread(parker), in: self)) { _ = parker.park(until: .max) }

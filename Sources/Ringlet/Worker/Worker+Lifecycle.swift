@@ -50,7 +50,7 @@ extension Worker {
         isEnding = true
         WorkerRegistry.remove(self)
         for kind in [UserDataKind.wake, .mainQueue] {
-            ring.submit(.cancel(userData: kind.userData), userData: UserDataKind.ignored.userData, reserved: 0)
+            submitUnawaited(.cancel(userData: kind.userData))
         }
         while internalOperations > 0 {
             enter(wait: true, timeout: -1)

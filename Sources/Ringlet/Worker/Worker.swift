@@ -97,10 +97,13 @@ final class Worker: @unchecked Sendable {
     /// turns out to be: bytes that arrived first are delivered.
     func cancel(_ token: OperationToken, reason: CancelReason) {
         if operations.markCancelling(token, reason: reason) {
-            ring.submit(
-                .cancel(userData: token.userData), userData: UserDataKind.ignored.userData,
-                reserved: 0)
+            submitUnawaited(.cancel(userData: token.userData))
         }
+    }
+
+    /// Submits a request whose answer nobody waits for: a cancel, which may use the reserved places.
+    func submitUnawaited(_ request: Request) {
+        ring.submit(request, userData: UserDataKind.ignored.userData, reserved: 0)
     }
 
     /// Requests cancellation of everything that this worker has in flight on a descriptor that is
@@ -122,8 +125,7 @@ final class Worker: @unchecked Sendable {
     /// The same for a bare descriptor number, which the caller closes by the next submission to this ring.
     func cancelAll(onNumber descriptor: Int32) {
         if ring.canCancelByDescriptor {
-            ring.submit(
-                .cancelAll(on: descriptor), userData: UserDataKind.ignored.userData, reserved: 0)
+            submitUnawaited(.cancelAll(on: descriptor))
         } else {
             cancelEach(on: descriptor)
         }
@@ -132,9 +134,7 @@ final class Worker: @unchecked Sendable {
     /// For kernels that cannot cancel by descriptor. O(operations in flight).
     private func cancelEach(on descriptor: Int32) {
         for token in operations.tokens(where: { $0.descriptor == descriptor }) {
-            ring.submit(
-                .cancel(userData: token.userData), userData: UserDataKind.ignored.userData,
-                reserved: 0)
+            submitUnawaited(.cancel(userData: token.userData))
         }
     }
 

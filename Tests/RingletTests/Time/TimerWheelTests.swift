@@ -2,23 +2,8 @@ import Testing
 
 @testable import Ringlet
 
-/// A small generator whose sequences a seed reproduces (Steele, Lea and Flood, 2014).
-private struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func below(_ limit: UInt64) -> UInt64 {
+extension Seeded {
+    fileprivate mutating func below(_ limit: UInt64) -> UInt64 {
         next() % limit
     }
 }
@@ -150,7 +135,7 @@ struct TimerWheelFiringTests {
     @Test("after a long leap of time, without a walk over the ticks between")
     func longLeaps() {
         var wheel = TimerWheel(now: 0)
-        var generator = SplitMix64(seed: 11)
+        var generator = Seeded(seed: 11)
         var deadlines: [UInt64] = []
         for payload in 0..<500 as Range<UInt> {
             let deadline = generator.next() >> generator.below(64) | 1
@@ -272,7 +257,7 @@ struct TimerWheelCancellationTests {
     @Test("and uses its cell again, while the slab grows only with the timers held")
     func slabGrowth() {
         var wheel = TimerWheel(now: boot)
-        var generator = SplitMix64(seed: 3)
+        var generator = Seeded(seed: 3)
         var held: [TimerToken] = []
         for payload in 0..<20_000 as Range<UInt> {
             let deadline = boot + generator.below(100 * second)
@@ -303,7 +288,7 @@ struct TimerWheelWakingTests {
     @Test("only when a timer is due, as long as none was cancelled")
     func noIdleWakes() {
         for seed in 0..<20 as Range<UInt64> {
-            var generator = SplitMix64(seed: seed)
+            var generator = Seeded(seed: seed)
             var wheel = TimerWheel(now: boot)
             for _ in 0..<2000 {
                 let delay = generator.next() >> (20 + generator.below(40))
@@ -338,7 +323,7 @@ struct TimerWheelWakingTests {
     @Test("in vain at most once a level when the nearest of many timers were cancelled")
     func cascadeBound() {
         for seed in 0..<50 as Range<UInt64> {
-            var generator = SplitMix64(seed: seed)
+            var generator = Seeded(seed: seed)
             var wheel = TimerWheel(now: boot)
             let due = boot + 10_000 * second
             var nearer: [TimerToken] = []
@@ -406,7 +391,7 @@ struct TimerWheelModelTests {
 
     private func run(seed: UInt64, scale: Scale) {
         let place: Comment = "seed \(seed), \(scale.name)"
-        var generator = SplitMix64(seed: seed)
+        var generator = Seeded(seed: seed)
         var now = generator.next() >> (2 + generator.below(60))
         var wheel = TimerWheel(now: now)
         var model = SortedTimers()
@@ -489,7 +474,7 @@ struct TimerWheelModelTests {
 
     @Test("with a hundred thousand timers in one slot, in any order")
     func crowdedSlot() {
-        var generator = SplitMix64(seed: 5)
+        var generator = Seeded(seed: 5)
         var wheel = TimerWheel(now: boot)
         var deadlines: [UInt64] = []
         for payload in 0..<100_000 as Range<UInt> {
@@ -505,7 +490,7 @@ struct TimerWheelModelTests {
 
     @Test("with a hundred thousand timers inserted behind the cursor and half of them cancelled")
     func crowdOfOverdueTimers() {
-        var generator = SplitMix64(seed: 6)
+        var generator = Seeded(seed: 6)
         var wheel = TimerWheel(now: boot)
         var timers: [(deadline: UInt64, payload: UInt, token: TimerToken)] = []
         for payload in 0..<100_000 as Range<UInt> {
