@@ -47,12 +47,14 @@ run: build examples
 test: deps test-swift test-c test-examples test-syscalls test-stress test-tour
 	@echo "all tests passed"
 
-# The whole suite on each rung of the fiber host, and with the ring cut down to what older kernels have.
+# The whole suite on both kernels, on each rung of the fiber host, and with the ring cut down to what older
+# kernels have.
 SWIFT_TEST = swift test --skip-build --parallel
 
 test-swift: deps
 	swift build --build-tests
 	$(SWIFT_TEST)
+	RINGLET_KERNEL=emulated $(SWIFT_TEST)
 	RINGLET_FIBER_HOST=nc $(SWIFT_TEST)
 	RINGLET_FIBER_HOST=plain $(SWIFT_TEST)
 	RINGLET_KERNEL_MASK=5.15 $(SWIFT_TEST)
@@ -90,6 +92,7 @@ test-syscalls: build
 # A seed that fails is printed; `ringlet stress --seed S` repeats it.
 test-stress: build
 	.build/release/ringlet stress --seconds 15 --seed 1 --workers 2
+	RINGLET_KERNEL=emulated .build/release/ringlet stress --seconds 10 --seed 3 --workers 2
 	RINGLET_KERNEL_MASK=5.15 .build/release/ringlet stress --seconds 5 --seed 2 --workers 1
 
 test-tour: build examples

@@ -65,6 +65,16 @@ typedef struct curing_kernel {
 // The io_uring of the running Linux, through liburing.
 const curing_kernel *curing_io_uring(void);
 
+// A program that reads the same submissions and writes the same completions, for where io_uring
+// is refused: by epoll(7), calls that do not wait, and a few threads for files. It differs from
+// the kernel's in one thing: an operation does not keep its file open, so one that waits on a
+// descriptor while that is closed through the ring ends with -ECANCELED.
+const curing_kernel *curing_emulated(void);
+
+// Says that a descriptor number was closed, or names another file from now on. Emulated rings find that out
+// by themselves, only later. Any thread.
+void curing_descriptor_changed(int32_t fd);
+
 struct curing_ring {
     // Submission queue. The thread writes entries and the tail; the kernel writes the head and flags.
     uint32_t *_Nullable sq_head;

@@ -1,6 +1,6 @@
 /// Which kernel interface a scheduler runs on, and what it gave.
 public struct KernelInfo: Sendable, Hashable, CustomStringConvertible {
-    /// "io_uring".
+    /// "io_uring" or "emulated".
     public let name: String
 
     /// The flags of io_uring_setup(2) that were granted: the highest rung of the setup ladder that this
@@ -11,7 +11,12 @@ public struct KernelInfo: Sendable, Hashable, CustomStringConvertible {
     public let submissionEntries: Int
     public let completionEntries: Int
 
+    /// Why it is not io_uring; nil when it is.
+    public let reason: String?
+
     public var description: String {
-        "\(name), setup flags 0x\(String(setupFlags, radix: 16)), queues of \(submissionEntries) and \(completionEntries)"
+        let flags = String(setupFlags, radix: 16)
+        let queues = "queues of \(submissionEntries) and \(completionEntries)"
+        return "\(name), setup flags 0x\(flags), \(queues)" + (reason.map { " (\($0))" } ?? "")
     }
 }

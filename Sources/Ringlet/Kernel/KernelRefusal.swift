@@ -42,6 +42,17 @@ public struct KernelRefusal: Error, CustomStringConvertible, Sendable {
         }
     }
 
+    /// True when the emulated ring would do better: io_uring is missing, forbidden, too old or out of
+    /// locked memory.
+    var leavesEmulation: Bool {
+        switch (stage, errno) {
+        case (.features, _): true
+        case (.setup, .noFunction), (.setup, .notPermitted), (.setup, .permissionDenied): true
+        case (.setup, .noMemory), (.setup, .invalidArgument): true
+        default: false
+        }
+    }
+
     public var description: String {
         switch stage {
         case .setup:
@@ -68,24 +79,6 @@ public struct KernelRefusal: Error, CustomStringConvertible, Sendable {
             "the limit of open descriptors is reached"
         default:
             "the kernel gave an unexpected error"
-        }
-    }
-}
-
-/// A ceiling on what is used of the kernel, to imitate an older one in tests:
-/// `RINGLET_KERNEL_MASK=5.15`, `5.19` or `6.1`.
-enum KernelMask: String {
-    case none = ""
-    case linux5_15 = "5.15"
-    case linux5_19 = "5.19"
-    case linux6_1 = "6.1"
-
-    var native: curing_mask {
-        switch self {
-        case .none: CURING_MASK_NONE
-        case .linux5_15: CURING_MASK_5_15
-        case .linux5_19: CURING_MASK_5_19
-        case .linux6_1: CURING_MASK_6_1
         }
     }
 }

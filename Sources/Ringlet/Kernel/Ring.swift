@@ -3,7 +3,7 @@ import CUring
 /// The two queues shared with the kernel, and the calls into it.
 ///
 /// A value of this type is a pointer to memory that ``destroy()`` frees; its only owner is a worker.
-/// All calls are for the worker's thread, except ``make(mask:)``.
+/// All calls are for the worker's thread, except ``make(on:)``.
 @safe
 struct Ring {
     @usableFromInline let ring: UnsafeMutablePointer<curing_ring>
@@ -13,13 +13,13 @@ struct Ring {
     }
 
     /// Creates a ring by the setup ladder, disabled where the kernel can do so. Any thread.
-    static func make(mask: KernelMask) throws(KernelRefusal) -> Ring {
+    static func make(on kernel: KernelChoice) throws(KernelRefusal) -> Ring {
         let ring = UnsafeMutablePointer<curing_ring>.allocate(capacity: 1)
         unsafe ring.initialize(to: curing_ring())
         var refusal = curing_refusal()
         let error = unsafe curing_create(
-            ring, curing_io_uring(), Ring.submissionEntries, Ring.completionEntries, mask.native,
-            &refusal)
+            ring, kernel.implementation, Ring.submissionEntries, Ring.completionEntries,
+            kernel.mask.native, &refusal)
         guard error == 0 else {
             unsafe ring.deallocate()
             throw KernelRefusal(refusal)
@@ -52,12 +52,12 @@ struct Ring {
         unsafe ring.pointee.capabilities & UInt32(CURING_CAN_CANCEL_BY_FD) != 0
     }
 
-    /// What the kernel gave.
-    var info: KernelInfo {
+    /// What the kernel gave, and why it is this one.
+    func info(_ reason: String?) -> KernelInfo {
         unsafe KernelInfo(
             name: String(cString: ring.pointee.kernel.unsafelyUnwrapped.pointee.name),
             setupFlags: ring.pointee.setup_flags, submissionEntries: Int(ring.pointee.sq_entries),
-            completionEntries: Int(ring.pointee.cq_entries))
+            completionEntries: Int(ring.pointee.cq_entries), reason: reason)
     }
 
     /// Submissions that the kernel has not consumed yet.

@@ -1,3 +1,4 @@
+import CUring
 import Glibc
 import SystemPackage
 
@@ -6,7 +7,10 @@ enum SocketCalls {
     /// A close-on-exec TCP socket. Blocking on purpose: a submission on a non-blocking descriptor
     /// fails with EAGAIN instead of waiting.
     static func makeStream(_ address: SocketAddress) throws(Errno) -> Int32 {
-        try check(socket(address.family, Int32(SOCK_STREAM.rawValue) | 0o2000000 /* CLOEXEC */, 0))
+        let descriptor = try check(
+            socket(address.family, Int32(SOCK_STREAM.rawValue) | 0o2000000 /* CLOEXEC */, 0))
+        curing_descriptor_changed(descriptor)
+        return descriptor
     }
 
     static func bind(_ descriptor: Int32, to address: SocketAddress) throws(Errno) {
@@ -74,6 +78,7 @@ enum SocketCalls {
 
     /// close(2), for descriptors that nothing waits on.
     static func close(_ descriptor: Int32) {
+        curing_descriptor_changed(descriptor)
         _ = Glibc.close(descriptor)
     }
 

@@ -10,6 +10,16 @@ enum Environment {
         return mask
     }
 
+    /// `RINGLET_KERNEL`: which kernel to run on.
+    static func kernel() throws(SchedulerError) -> KernelPreference? {
+        guard let value = value(of: "RINGLET_KERNEL") else { return nil }
+        guard let preference = KernelPreference(rawValue: value) else {
+            throw .invalidEnvironment(
+                "RINGLET_KERNEL=\(value); it can be auto, io_uring or emulated")
+        }
+        return preference
+    }
+
     /// `RINGLET_FIBER_HOST`: force a rung of the fiber host.
     static func fiberHost() throws(SchedulerError) -> FiberHost.Rung? {
         guard let value = value(of: "RINGLET_FIBER_HOST") else { return nil }

@@ -31,9 +31,26 @@ public final class Scheduler: Sendable {
     }
 
     /// - Parameter inlineWorkers: How many of the workers, counted from 0, the caller runs itself.
-    init(_ options: SchedulerOptions, inlineWorkers: Int) throws {
+    convenience init(_ options: SchedulerOptions, inlineWorkers: Int) throws {
         try options.validate()
-        let state = SchedulerState(options: options, mask: try Environment.kernelMask())
+        let preference = try Environment.kernel() ?? options.kernel
+        var kernel = KernelChoice(mask: try Environment.kernelMask())
+        if preference == .emulated {
+            kernel.isEmulated = true
+            kernel.reason = "asked for"
+        }
+        do {
+            try self.init(options, inlineWorkers: inlineWorkers, kernel: kernel)
+        } catch let refusal as KernelRefusal where preference == .automatic && refusal.leavesEmulation {
+            kernel.isEmulated = true
+            kernel.reason = refusal.description
+            try self.init(options, inlineWorkers: inlineWorkers, kernel: kernel)
+            StandardError.sayOnce("ringlet: running on the emulated ring; \(refusal)")
+        }
+    }
+
+    private init(_ options: SchedulerOptions, inlineWorkers: Int, kernel: KernelChoice) throws {
+        let state = SchedulerState(options: options, kernel: kernel)
         var workers: [Worker] = []
         var threads: [WorkerThread] = []
         do {
@@ -52,7 +69,7 @@ public final class Scheduler: Sendable {
         }
         self.state = state
         self.workers = workers
-        kernel = workers[0].ring.info
+        self.kernel = workers[0].ring.info(kernel.reason)
         self.threads = Mutex(threads)
         state.belong(to: self)
     }

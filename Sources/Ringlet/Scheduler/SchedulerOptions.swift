@@ -8,9 +8,15 @@ public struct SchedulerOptions: Sendable, Hashable {
     /// reserved, and taken page by page as the fiber touches it.
     public var fiberStackSize: Int
 
-    public init(workers: Int = 1, fiberStackSize: Int = 256 * 1024) {
+    /// What the rings run on.
+    public var kernel: KernelPreference
+
+    public init(
+        workers: Int = 1, fiberStackSize: Int = 256 * 1024, kernel: KernelPreference = .automatic
+    ) {
         self.workers = workers
         self.fiberStackSize = fiberStackSize
+        self.kernel = kernel
     }
 
     func validate() throws(SchedulerError) {

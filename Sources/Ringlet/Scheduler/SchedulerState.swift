@@ -2,7 +2,7 @@ import Synchronization
 
 /// What the workers of one scheduler share.
 final class SchedulerState: Sendable {
-    let mask: KernelMask
+    let kernel: KernelChoice
     let fiberStackSize: Int
 
     /// Fibers that were spawned and have not ended. Written by any thread.
@@ -21,8 +21,8 @@ final class SchedulerState: Sendable {
     /// Written before the workers start, and as they end.
     private let members = Mutex(Members())
 
-    init(options: SchedulerOptions, mask: KernelMask) {
-        self.mask = mask
+    init(options: SchedulerOptions, kernel: KernelChoice) {
+        self.kernel = kernel
         fiberStackSize = options.fiberStackSize
     }
 

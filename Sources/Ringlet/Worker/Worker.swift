@@ -39,7 +39,7 @@ final class Worker: @unchecked Sendable {
         self.index = index
         self.shared = shared
         inbox = try InjectionQueue()
-        ring = try Ring.make(mask: shared.mask)
+        ring = try Ring.make(on: shared.kernel)
         do {
             stacks = try StackPool(stackSize: shared.fiberStackSize)
         } catch {

@@ -6,31 +6,61 @@ import Testing
 
 /// What the kernel gives, and what happens when it does not.
 @Suite(.timeLimit(.minutes(2))) struct KernelInfoTests {
-    @Test func `a scheduler says what it runs on`() throws {
-        let scheduler = try Scheduler()
-        defer { scheduler.shutdown() }
-        #expect(scheduler.kernel.name == "io_uring")
-        #expect(scheduler.kernel.submissionEntries == 128)
-        #expect(scheduler.kernel.completionEntries == 1024)
-        #expect(scheduler.kernel.description.hasPrefix("io_uring, setup flags 0x"))
+    @Test(arguments: ["io_uring", "emulated"])
+    func `a scheduler says what it runs on`(name: String) async {
+        await #expect(processExitsWith: .success) { [name] in
+            _ = unsafe setenv("RINGLET_KERNEL", name, 1)
+            let scheduler = try Scheduler()
+            defer { scheduler.shutdown() }
+            #expect(scheduler.kernel.name == name)
+            #expect(scheduler.kernel.submissionEntries == 128)
+            #expect(scheduler.kernel.completionEntries == 1024)
+            #expect(scheduler.kernel.description.hasPrefix("\(name), setup flags 0x"))
+            #expect((scheduler.kernel.reason == nil) == (name == "io_uring"))
+        }
+    }
+
+    @Test func `the kernel can be chosen in the program, and the environment has the last word`() async {
+        await #expect(processExitsWith: .success) {
+            _ = unsafe unsetenv("RINGLET_KERNEL")
+            let chosen = try Scheduler(SchedulerOptions(kernel: .emulated))
+            #expect(chosen.kernel.name == "emulated")
+            chosen.shutdown()
+            _ = unsafe setenv("RINGLET_KERNEL", "emulated", 1)
+            let overruled = try Scheduler(SchedulerOptions(kernel: .ioUring))
+            #expect(overruled.kernel.name == "emulated")
+            overruled.shutdown()
+            _ = unsafe setenv("RINGLET_KERNEL", "epoll", 1)
+            #expect(throws: SchedulerError.self) { _ = try Scheduler() }
+        }
+    }
+
+    @Test func `only a refusal that emulation can answer leads to it`() {
+        for cause in [Errno.noFunction, .notPermitted, .permissionDenied, .noMemory] {
+            #expect(KernelRefusal(stage: .setup, error: -cause.rawValue).leavesEmulation)
+        }
+        #expect(KernelRefusal(stage: .features, error: -EOPNOTSUPP).leavesEmulation)
+        #expect(!KernelRefusal(stage: .setup, error: -EMFILE).leavesEmulation)
+        #expect(!KernelRefusal(stage: .wakeDescriptor, error: -EMFILE).leavesEmulation)
     }
 
     @Test func `a mask takes a lower rung of the setup ladder`() throws {
         let deferred: UInt32 = 1 << 13
         let cooperative: UInt32 = 1 << 8
-        let old = try Ring.make(mask: .linux5_15)
-        #expect(old.info.setupFlags == 0)
+        let old = try Ring.make(on: KernelChoice(mask: .linux5_15))
+        #expect(old.info(nil).setupFlags == 0)
         #expect(!old.canCancelByDescriptor)
         old.destroy()
-        let newer = try Ring.make(mask: .linux5_19)
-        #expect(newer.info.setupFlags & (deferred | cooperative) == cooperative)
+        let newer = try Ring.make(on: KernelChoice(mask: .linux5_19))
+        #expect(newer.info(nil).setupFlags & (deferred | cooperative) == cooperative)
         #expect(newer.canCancelByDescriptor)
         newer.destroy()
     }
 
     @Test(.enabled(if: geteuid() == 0, "only root can become somebody else"))
-    func `64 KiB of locked memory are enough for a worker, and too little for many`() async {
+    func `64 KiB of locked memory are enough for a worker, and many are emulated`() async {
         await #expect(processExitsWith: .success) {
+            _ = unsafe setenv("RINGLET_KERNEL", "io_uring", 1)
             var limit = rlimit(rlim_cur: 64 * 1024, rlim_max: 64 * 1024)
             #expect(unsafe setrlimit(__rlimit_resource_t(8) /* MEMLOCK */, &limit) == 0)
             // The kernel charges nothing to those who may lock what they like. An id of our own, since the
@@ -43,6 +73,11 @@ import Testing
             }
             #expect(refusal?.errno == .noMemory)
             #expect(refusal?.description.contains("locked memory") == true)
+            _ = unsafe setenv("RINGLET_KERNEL", "auto", 1)
+            let many = try Scheduler(SchedulerOptions(workers: 64))
+            #expect(many.kernel.name == "emulated")
+            #expect(many.kernel.reason?.contains("locked memory") == true)
+            many.shutdown()
         }
     }
 }

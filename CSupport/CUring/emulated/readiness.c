@@ -1,0 +1,328 @@
+// Descriptors that are waited for, through epoll(7).
+//
+// A descriptor is registered at the first wait and stays so, level-triggered: an echo then costs no
+// epoll_ctl. The price is that the kernel drops a registration when the last reference to its file is
+// closed, and the number may be reused, by calls that this ring does not see. So an interest that was
+// registered earlier is an assumption: it is believed at once, and verified by another epoll_ctl
+// when no event has confirmed it for ten milliseconds. A wait that rests on a wrong assumption is late by
+// twice that at most, and not lost.
+
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <linux/time_types.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../include/curing_linux.h"
+#include "emulated.h"
+
+enum { EVENTS_PER_COLLECT = 256, FRUITLESS_LIMIT = 64 };
+static const uint64_t verify_after = 10000000;
+
+_Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLRDHUP == POLLRDHUP &&
+                   EPOLLPRI == POLLPRI && EPOLLERR == POLLERR && EPOLLHUP == POLLHUP,
+               "epoll and poll name their events alike");
+
+// MARK: Changes of numbers
+
+// Counts, by number modulo the size. Any thread.
+enum { EPOCHS = 1 << 14 };
+static uint32_t epochs[EPOCHS];
+
+void curing_descriptor_changed(int32_t fd) {
+    if (fd >= 0) __atomic_fetch_add(&epochs[fd % EPOCHS], 1, __ATOMIC_RELEASE);
+}
+
+descriptor *emulated_descriptor(engine *engine, int32_t fd) {
+    if (fd < 0 || (uint32_t)fd >= engine->descriptor_count) return NULL;
+    descriptor *known = &engine->descriptors[fd];
+    uint32_t epoch = __atomic_load_n(&epochs[fd % EPOCHS], __ATOMIC_ACQUIRE);
+    if (known->epoch != epoch) {
+        known->epoch = epoch;
+        known->interest = 0;
+        known->is_drained = false;
+    }
+    return known;
+}
+
+static descriptor *make_descriptor(engine *engine, int32_t fd) {
+    uint32_t count = engine->descriptor_count ? engine->descriptor_count : 64;
+    while (count <= (uint32_t)fd) count *= 2;
+    if (count > engine->descriptor_count) {
+        descriptor *larger = realloc(engine->descriptors, count * sizeof *larger);
+        if (!larger) return NULL;
+        memset(larger + engine->descriptor_count, 0,
+               (count - engine->descriptor_count) * sizeof *larger);
+        engine->descriptors = larger;
+        engine->descriptor_count = count;
+    }
+    return emulated_descriptor(engine, fd);
+}
+
+// MARK: Registration
+
+static int set_interest(engine *engine, int32_t fd, uint16_t interest) {
+    descriptor *known = &engine->descriptors[fd];
+    struct epoll_event event = {.events = interest, .data.fd = fd};
+    int error = 0;
+    // Which of the two it takes is a guess as well.
+    if (known->interest) {
+        if (epoll_ctl(engine->epoll, EPOLL_CTL_MOD, fd, &event) < 0) error = errno;
+        if (error == ENOENT) error = epoll_ctl(engine->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? errno : 0;
+    } else {
+        if (epoll_ctl(engine->epoll, EPOLL_CTL_ADD, fd, &event) < 0) error = errno;
+        if (error == EEXIST) error = epoll_ctl(engine->epoll, EPOLL_CTL_MOD, fd, &event) < 0 ? errno : 0;
+    }
+    if (error == 0) known->interest = interest;
+    return -error;
+}
+
+static int drop_interest(engine *engine, int32_t fd) {
+    struct epoll_event unused = {0};
+    engine->descriptors[fd].interest = 0;
+    return epoll_ctl(engine->epoll, EPOLL_CTL_DEL, fd, &unused);
+}
+
+static bool verify_later(engine *engine, int32_t fd) {
+    descriptor *known = &engine->descriptors[fd];
+    if (known->is_unverified) return true;
+    if (engine->unverified_count == engine->unverified_capacity) {
+        uint32_t capacity = engine->unverified_capacity ? engine->unverified_capacity * 2 : 64;
+        int32_t *larger = realloc(engine->unverified, capacity * sizeof *larger);
+        if (!larger) return false;
+        engine->unverified = larger;
+        engine->unverified_capacity = capacity;
+    }
+    if (engine->unverified_count == 0) engine->unverified_since = curing_now();
+    engine->unverified[engine->unverified_count++] = fd;
+    known->is_unverified = true;
+    known->had_event = false;
+    return true;
+}
+
+static void count(descriptor *known, const operation *operation, uint32_t by) {
+    if (operation->events == POLLIN) known->readers += by;
+    if (operation->events == POLLOUT) known->writers += by;
+}
+
+int emulated_wait(engine *engine, operation *operation) {
+    int32_t fd = operation->sqe.fd;
+    descriptor *known = make_descriptor(engine, fd);
+    if (!known) return -ENOMEM;
+    uint16_t interest = known->interest | operation->events;
+    bool is_assumed = interest == known->interest && interest != 0;
+    if (!is_assumed || !verify_later(engine, fd)) {
+        if (emulated_refuses_to_wait(operation)) return -EAGAIN;
+        int error = set_interest(engine, fd, interest);
+        if (error < 0) return error;
+    }
+    operation->place = PLACE_WAITING;
+    operation->next = NULL;
+    operation->previous = known->last;
+    if (known->last) known->last->next = operation;
+    else known->first = operation;
+    known->last = operation;
+    count(known, operation, 1);
+    return 0;
+}
+
+void emulated_unlist(engine *engine, operation *operation) {
+    descriptor *known = &engine->descriptors[operation->sqe.fd];
+    if (operation->previous) operation->previous->next = operation->next;
+    else known->first = operation->next;
+    if (operation->next) operation->next->previous = operation->previous;
+    else known->last = operation->previous;
+    count(known, operation, (uint32_t)-1);
+}
+
+static int32_t end_all_waiting(engine *engine, int32_t fd, int32_t error) {
+    descriptor *known = &engine->descriptors[fd];
+    int32_t ended = 0;
+    while (known->first) {
+        operation *operation = known->first;
+        emulated_unlist(engine, operation);
+        emulated_end(engine, operation, emulated_failure(operation, error));
+        ended++;
+    }
+    return ended;
+}
+
+int32_t emulated_cancel_waiting(engine *engine, int32_t fd) {
+    return emulated_descriptor(engine, fd) ? end_all_waiting(engine, fd, -ECANCELED) : 0;
+}
+
+void emulated_forget(engine *engine, int32_t fd) {
+    descriptor *known = emulated_descriptor(engine, fd);
+    if (!known) return;
+    // The kernel's ring would keep the file open for what waits on it. A number that is closed cannot
+    // be waited for, and the next file to get it is none of theirs.
+    end_all_waiting(engine, fd, -ECANCELED);
+    if (known->interest) drop_interest(engine, fd);
+}
+
+static uint16_t wanted_events(const descriptor *known) {
+    uint16_t wanted = 0;
+    for (const operation *waiting = known->first; waiting; waiting = waiting->next) {
+        wanted |= waiting->events;
+    }
+    return wanted;
+}
+
+// Registers anew what has had no event since the last time. What had one is asked again next time.
+static void verify(engine *engine) {
+    uint32_t number = engine->unverified_count;
+    engine->unverified_count = 0;
+    engine->unverified_since = curing_now();
+    for (uint32_t i = 0; i < number; i++) {
+        int32_t fd = engine->unverified[i];
+        descriptor *known = &engine->descriptors[fd];
+        if (known->had_event) {
+            known->had_event = false;
+            engine->unverified[engine->unverified_count++] = fd;
+            continue;
+        }
+        known->is_unverified = false;
+        if (!known->first) continue;
+        int error = set_interest(engine, fd, wanted_events(known));
+        if (error < 0) end_all_waiting(engine, fd, error);
+    }
+}
+
+// A registration outlives its descriptor number when the file is open under another one, and then
+// nothing can take it back but a new epoll set.
+static void renew_set(engine *engine) {
+    int renewed = epoll_create1(EPOLL_CLOEXEC);
+    if (renewed < 0) return;
+    close(engine->epoll);
+    engine->epoll = engine->ring->fd = renewed;
+    if (engine->wake >= 0) {
+        struct epoll_event event = {.events = EPOLLIN, .data.fd = engine->wake};
+        epoll_ctl(engine->epoll, EPOLL_CTL_ADD, engine->wake, &event);
+    }
+    for (uint32_t fd = 0; fd < engine->descriptor_count; fd++) {
+        descriptor *known = &engine->descriptors[fd];
+        known->interest = 0;
+        known->fruitless = 0;
+        if (!known->first) continue;
+        int error = set_interest(engine, (int32_t)fd, wanted_events(known));
+        if (error < 0) end_all_waiting(engine, (int32_t)fd, error);
+    }
+}
+
+// MARK: Events
+
+// Attempts what waits for the events, each direction in order of submission. True when anything
+// came of it.
+static bool attempt_waiting(engine *engine, int32_t fd, uint16_t events) {
+    uint16_t blocked = 0;
+    bool is_fruitful = false;
+    operation *next;
+    for (operation *waiting = engine->descriptors[fd].first; waiting; waiting = next) {
+        next = waiting->next;
+        if (!(waiting->events & events) && !(events & (POLLERR | POLLHUP))) continue;
+        if (waiting->events & blocked) continue;
+        uint32_t progress = waiting->progress;
+        outcome outcome = emulated_attempt(waiting);
+        if (outcome == OUTCOME_WAIT) {
+            if (waiting->sqe.opcode != CURING_OP_POLL_ADD) blocked |= waiting->events;
+            is_fruitful |= waiting->progress != progress;
+            continue;
+        }
+        is_fruitful = true;
+        emulated_unlist(engine, waiting);
+        if (outcome == OUTCOME_DONE) {
+            emulated_note_drained(&engine->descriptors[fd], waiting);
+            emulated_end(engine, waiting, waiting->result);
+        } else {
+            emulated_run(engine, waiting);
+        }
+    }
+    return is_fruitful;
+}
+
+static void descriptor_ready(engine *engine, int32_t fd, uint16_t events) {
+    descriptor *known = emulated_descriptor(engine, fd);
+    if (!known) return;
+    known->had_event = true;
+    known->is_drained = false;
+    uint16_t wanted = wanted_events(known);
+    bool is_fruitful;
+    if (wanted == 0) {
+        // Reported once too often. Errors and hang-ups are reported whether asked for or not, so the
+        // registration goes.
+        is_fruitful = drop_interest(engine, fd) == 0;
+    } else if (!(events & wanted) && !(events & (POLLERR | POLLHUP))) {
+        is_fruitful = set_interest(engine, fd, wanted) == 0;
+    } else {
+        is_fruitful = attempt_waiting(engine, fd, events);
+    }
+    known->fruitless = is_fruitful ? 0 : known->fruitless + 1;
+    if (known->fruitless == FRUITLESS_LIMIT) renew_set(engine);
+}
+
+static void collect_finished(engine *engine) {
+    operation *next;
+    for (operation *ended = emulated_threads_finished(engine); ended; ended = next) {
+        next = ended->next;
+        emulated_end(engine, ended, ended->result);
+    }
+}
+
+// epoll_pwait2(2) arrived with Linux 5.11 and is not known to every sandbox.
+static int wait_for_events(engine *engine, struct epoll_event *events, int64_t timeout) {
+    struct __kernel_timespec span = {.tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000};
+    static bool lacks_nanoseconds;
+    if (timeout > 0 && !__atomic_load_n(&lacks_nanoseconds, __ATOMIC_RELAXED)) {
+        int number = (int)syscall(SYS_epoll_pwait2, engine->epoll, events, EVENTS_PER_COLLECT, &span,
+                                  NULL, (size_t)0);
+        if (number >= 0 || errno == EINTR) return number;
+        __atomic_store_n(&lacks_nanoseconds, true, __ATOMIC_RELAXED);
+    }
+    int64_t milliseconds = timeout < 0 ? -1 : (timeout + 999999) / 1000000;
+    if (milliseconds > INT32_MAX) milliseconds = INT32_MAX;
+    return epoll_wait(engine->epoll, events, EVENTS_PER_COLLECT, (int)milliseconds);
+}
+
+int emulated_collect(engine *engine, int64_t timeout) {
+    if (engine->unverified_count > 0) {
+        uint64_t age = curing_now() - engine->unverified_since;
+        if (age >= verify_after) {
+            verify(engine);
+        } else if (timeout < 0 || (uint64_t)timeout > verify_after - age) {
+            timeout = (int64_t)(verify_after - age);
+        }
+    }
+    struct epoll_event events[EVENTS_PER_COLLECT];
+    int number = wait_for_events(engine, events, timeout);
+    if (number < 0) return -errno;
+    for (int i = 0; i < number; i++) {
+        if (events[i].data.fd == engine->wake) {
+            eventfd_t ignored;
+            eventfd_read(engine->wake, &ignored);
+            collect_finished(engine);
+        } else {
+            descriptor_ready(engine, events[i].data.fd, (uint16_t)events[i].events);
+        }
+    }
+    return 0;
+}
+
+// MARK: Set-up
+
+int emulated_readiness_setup(engine *engine) {
+    engine->epoll = epoll_create1(EPOLL_CLOEXEC);
+    return engine->epoll < 0 ? -errno : 0;
+}
+
+void emulated_readiness_teardown(engine *engine) {
+    if (engine->epoll >= 0) close(engine->epoll);
+    if (engine->wake >= 0) close(engine->wake);
+    free(engine->descriptors);
+    free(engine->unverified);
+}
