@@ -8,11 +8,23 @@ struct EchoAct {
     let connections: Int
 
     private static let duration = Duration.seconds(3)
+    /// Two workers with a ring, an eventfd and a file thread's eventfd each, the main queue, two listeners; and a few.
+    private static let ownDescriptors = 16
     private static let messageSize = 64
 
     func play() throws {
         stage.act("An echo server under \(grouped(connections)) connections")
         let tally = Mutex(LatencyHistogram())
+        // Both ends are in this process.
+        let affordable = DescriptorBudget.free(reserved: Self.ownDescriptors) / 2
+        guard affordable >= 2 else {
+            stage.say("too few descriptors are allowed for two connections (ulimit -n); skipped")
+            return
+        }
+        let connections = min(connections, affordable)
+        if connections < self.connections {
+            stage.say("the limit of open descriptors leaves room for \(grouped(connections)) (ulimit -n)")
+        }
         let half = connections / 2
         try Scheduler.run(SchedulerOptions(workers: 2)) { [self] in
             guard let scheduler = Scheduler.current else { return }

@@ -24,6 +24,8 @@ struct TourCommand: ParsableCommand {
     func run() throws {
         let stage = Stage()
         stage.title("Ringlet: greenlets and Swift tasks on one ring")
+        let kernel = try Scheduler.run { () throws -> KernelInfo? in Scheduler.current?.kernel }
+        if let kernel { print("kernel: \(kernel)") }
         try ClassicActs(stage: stage).play()
         try EchoAct(stage: stage, connections: connections).play()
         try TreeAct(stage: stage, root: tree).play()

@@ -8,7 +8,9 @@ struct TreeAct {
     let stage: Stage
     let root: String
 
-    private static let fiberCount = 32
+    private static let mostFibers = 32
+    /// A worker with a ring, an eventfd and a file thread's eventfd, the main queue; and a few.
+    private static let ownDescriptors = 10
     private static let fileLimit = 20_000
     private static let chunk = 64 * 1024
 
@@ -26,7 +28,13 @@ struct TreeAct {
     }
 
     func play() throws {
-        stage.act("A directory tree, read and hashed by \(Self.fiberCount) fibers")
+        // Each has one file open.
+        let fiberCount = min(Self.mostFibers, DescriptorBudget.free(reserved: Self.ownDescriptors))
+        stage.act("A directory tree, read and hashed by \(fiberCount) fibers")
+        guard fiberCount > 0 else {
+            stage.say("too few descriptors are allowed (ulimit -n); skipped")
+            return
+        }
         let paths = files()
         guard !paths.isEmpty else {
             stage.say("there is no readable file below \(root); skipped")
@@ -36,7 +44,7 @@ struct TreeAct {
         let stage = stage
         let elapsed = try stage.timed {
             try Scheduler.run {
-                let fibers = (0..<Self.fiberCount).map { number in
+                let fibers = (0..<fiberCount).map { number in
                     Fiber(name: "reader-\(number)") {
                         try Self.readFiles(paths, progress, stage)
                     }

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# The command `ringlet` where io_uring is refused and where limits are low: it works, and one line says on
+# which kernel and why.
+#
+#   run.sh RINGLET LOAD     the command, and the load generator of Benchmarks/Floor
+set -uo pipefail
+
+ringlet=$1 load=$2
+work=$(mktemp -d)
+chmod 755 "$work"
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0 skipped=0
+
+gcc -std=c11 -O2 -Wall -Wextra -Werror "$(dirname "$0")/sandbox.c" -o "$work/sandbox" || exit 1
+# Where another user may read them.
+cp "$ringlet" "$work/ringlet"
+cp "$load" "$work/load"
+
+pass() { passed=$((passed + 1)); echo "passed  $1"; }
+fail() {
+    failed=$((failed + 1))
+    echo "FAILED  $1"
+    sed 's/^/        /' "$2" | tail -20
+}
+skip() { skipped=$((skipped + 1)); echo "skipped $1: $2"; }
+
+# tour NAME KERNEL-PATTERN SANDBOX-OPTION...: plays the tour, and looks for the line about the kernel.
+tour() {
+    local name=$1 pattern=$2 output
+    output=$work/tour.$BASHPID
+    shift 2
+    if timeout 60 "$work/sandbox" "$@" "$work/ringlet" tour --connections 100 --tree "$work" \
+        >"$output" 2>&1 && grep -q "$pattern" "$output" && grep -q "That was the tour" "$output"; then
+        pass "$name"
+    else
+        fail "$name" "$output"
+    fi
+}
+
+# echo_server NAME KERNEL-PATTERN WORKERS SANDBOX-OPTION...: serves a short load, and stops when told.
+echo_server() {
+    local name=$1 pattern=$2 workers=$3 output pid port
+    output=$work/echo.$BASHPID
+    shift 3
+    "$work/sandbox" "$@" "$work/ringlet" echo --port 0 --workers "$workers" >"$output" 2>&1 &
+    pid=$!
+    for _ in $(seq 200); do
+        port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$output")
+        [[ -n $port ]] && break
+        sleep 0.05
+    done
+    if [[ -n $port ]] && timeout 20 "$work/load" --port "$port" --pid "$pid" --connections 20 \
+        --size 64 --seconds 0.2 --warmup 0 >>"$output" 2>&1 && kill -TERM "$pid" && wait "$pid" &&
+        grep -q "$pattern" "$output" && grep -q "stopped after 20 connections" "$output"; then
+        pass "$name"
+    else
+        kill -KILL "$pid" 2>/dev/null
+        fail "$name" "$output"
+    fi
+}
+
+export RINGLET_KERNEL=auto
+# The tours sleep most of their time, so they play at once.
+(
+    counts=$work/counts
+    for cause in EPERM ENOSYS EACCES; do
+        tour "tour, io_uring refused with $cause" "kernel: emulated.*refused" --io-uring "$cause" &
+    done
+    RINGLET_KERNEL=emulated tour "tour, io_uring kills" "kernel: emulated.*asked for" --io-uring kill &
+    tour "tour, 64 descriptors" "limit of open descriptors leaves room" --descriptors 64 &
+    wait
+) | tee "$work/tours"
+passed=$(grep -c ^passed "$work/tours")
+failed=$(grep -c ^FAILED "$work/tours")
+
+for cause in EPERM ENOSYS EACCES; do
+    echo_server "echo, io_uring refused with $cause" "kernel: emulated.*refused" 2 --io-uring "$cause"
+done
+RINGLET_KERNEL=emulated echo_server "echo, io_uring kills" "kernel: emulated.*asked for" 2 --io-uring kill
+
+if [[ $(id -u) != 0 ]]; then
+    skip "limits of locked memory as another user" "only root can become somebody else"
+else
+    user=54400
+    for memory in 65536 8388608 unlimited; do
+        tour "tour, locked memory $memory" "kernel: " --locked-memory "$memory" --user "$user"
+        user=$((user + 1))
+        for workers in 1 2 64; do
+            # The limit is per user, and the kernel gives back late what a ring has used.
+            user=$((user + 1))
+            echo_server "echo, locked memory $memory, workers $workers" "kernel: " "$workers" \
+                --locked-memory "$memory" --user "$user"
+        done
+    done
+fi
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[[ $failed == 0 ]]
