@@ -16,7 +16,7 @@ FLOOR := .build/floor
 
 include CSupport/CRinglet/install.mk
 
-.PHONY: build run test test-swift test-c test-examples test-syscalls test-stress test-tour bench docs format clean deps stage examples
+.PHONY: build run test test-swift test-c test-examples test-syscalls test-stress test-sandbox test-tour bench docs format clean deps stage examples
 
 deps:
 	@if ! pkg-config --exists liburing 2>/dev/null && [ ! -e /usr/include/liburing.h ]; then \
@@ -44,7 +44,7 @@ examples: stage
 run: build examples
 	.build/release/ringlet tour --c-example $(EXAMPLES)/tasks
 
-test: deps test-swift test-c test-examples test-syscalls test-stress test-tour
+test: deps test-swift test-c test-examples test-syscalls test-stress test-sandbox test-tour
 	@echo "all tests passed"
 
 # The whole suite on both kernels, on each rung of the fiber host, and with the ring cut down to what older
@@ -80,13 +80,16 @@ test-examples: examples
 	    echo "Examples/C/$$name: passed"; \
 	done
 
-# Two enters per echo at one connection; at fifty a turn serves many of them.
+# Two enters per echo at one connection; at fifty a turn serves many of them. The emulated ring makes the calls that
+# an epoll server makes: a read, a write, and the wait.
 test-syscalls: build
 	$(MAKE) --no-print-directory -C Benchmarks/Floor
 	@for colour in fibers tasks; do \
 	    server=".build/release/ringlet echo --port PORT --workers 1 --$$colour"; \
 	    Benchmarks/Floor/check_syscalls.sh 2.05 1 "$$server" || exit 1; \
 	    Benchmarks/Floor/check_syscalls.sh 0.25 50 "$$server" || exit 1; \
+	    RINGLET_KERNEL=emulated Benchmarks/Floor/check_syscalls.sh 3.05 1 "$$server" || exit 1; \
+	    RINGLET_KERNEL=emulated Benchmarks/Floor/check_syscalls.sh 2.3 50 "$$server" || exit 1; \
 	done
 
 # A seed that fails is printed; `ringlet stress --seed S` repeats it.
@@ -94,6 +97,11 @@ test-stress: build
 	.build/release/ringlet stress --seconds 15 --seed 1 --workers 2
 	RINGLET_KERNEL=emulated .build/release/ringlet stress --seconds 10 --seed 3 --workers 2
 	RINGLET_KERNEL_MASK=5.15 .build/release/ringlet stress --seconds 5 --seed 2 --workers 1
+
+# Where io_uring is refused, and where limits are low.
+test-sandbox: build
+	$(MAKE) --no-print-directory -C Benchmarks/Floor
+	Tests/Sandbox/run.sh .build/release/ringlet $(FLOOR)/load
 
 test-tour: build examples
 	.build/release/ringlet tour --connections 200 --c-example $(EXAMPLES)/tasks

@@ -15,16 +15,21 @@ ENTERS_OF_ONE_CONNECTION = 2.0
 COUNT_TOLERANCE = 0.02
 FIBER_INSTRUCTIONS = 600
 SERVERS = ("fibers", "tasks")
+# Of the raw epoll server's, for the emulated ring.
+EMULATED_THROUGHPUT_RATIO = 0.9
 
 
 def main(directory):
     print(f"\n{'echo, one worker':44} {'fibers':>9} {'tasks':>9}  goal")
-    cpu(directory / "compare")
+    runs = compared(directory / "compare")
+    cpu(runs)
+    emulated(runs)
     system_calls(directory)
     instructions(directory)
 
 
-def cpu(path):
+def compared(path):
+    """By connections and size: by round, what the load generator said of each server."""
     runs = {}
     epoch = 0
     previous = None
@@ -37,16 +42,31 @@ def cpu(path):
         previous = result["round"]
         configuration = (load["connections"], load["size"])
         rounds = runs.setdefault(configuration, {})
-        rounds.setdefault((epoch, result["round"]), {})[result["name"]] = load["cpu_us_per_echo"]
+        rounds.setdefault((epoch, result["round"]), {})[result["name"]] = load
+    return runs
+
+
+def cpu(runs):
     for (connections, size), rounds in runs.items():
         has_goal = (connections, size) in CPU_CONFIGURATIONS
         name = f"CPU, ratio to the floor, {connections} x {size} B"
         medians, verdicts = [], []
         for server in SERVERS:
-            ratios = [round[server] / round["uring"] for round in rounds.values()]
+            ratios = [round[server]["cpu_us_per_echo"] / round["uring"]["cpu_us_per_echo"]
+                      for round in rounds.values()]
             medians.append(statistics.median(ratios))
             verdicts.append(verdict(medians[-1], min(ratios), CPU_RATIO))
         row(name, medians, f"<= {CPU_RATIO:.2f}" if has_goal else None, verdicts)
+
+
+def emulated(runs):
+    for (connections, size), rounds in runs.items():
+        ratios = [round["emulated"]["echoes_per_second"] / round["epoll"]["echoes_per_second"]
+                  for round in rounds.values()]
+        median = statistics.median(ratios)
+        met = verdict(-median, -max(ratios), -EMULATED_THROUGHPUT_RATIO)
+        row(f"emulated ring, echoes/s to epoll's, {connections} x {size} B", [median],
+            f">= {EMULATED_THROUGHPUT_RATIO:.2f}", [met])
 
 
 def system_calls(directory):
