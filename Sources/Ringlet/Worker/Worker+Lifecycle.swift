@@ -56,12 +56,19 @@ extension Worker {
             enter(wait: true, timeout: -1)
             harvest()
         }
+        // Nobody has contended for them yet. From here on others push to a closed worker, but wait for this.
+        stragglersAreTaken.store(true, ordering: .sequentiallyConsistent)
         closed.store(true, ordering: .sequentiallyConsistent)
-        _ = inbox.drain(into: &ready)
-        while let runnable = ready.pop() { runStraggler(runnable) }
-        handOverTimers()
+        repeat {
+            _ = inbox.drain(into: &ready)
+            while let runnable = ready.pop() { runStraggler(runnable) }
+            // A message that is dropped may make something ready.
+            handOverTimers()
+        } while !ready.isEmpty
         CurrentThread.leave()
         destroy()
+        stragglersAreTaken.store(false, ordering: .sequentiallyConsistent)
+        runStragglers()
     }
 
     /// Frees what the worker holds; it has ended or never begun. Any thread. The wake-up descriptor
@@ -78,11 +85,19 @@ extension Worker {
 
     /// Deals with what was pushed after the worker ended: a task that outlives its scheduler still runs,
     /// on the default executor's threads. Any thread.
+    ///
+    /// Returns at once when another thread is at it, or this one further up: whoever is looks again after it has
+    /// given way, and either sees the push or is seen to have given way. Both first write, then fence, then read.
     func runStragglers() {
-        stragglers.withLock { _ in
+        while true {
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+            if inbox.isEmpty || stragglersAreTaken.exchange(true, ordering: .sequentiallyConsistent) {
+                return
+            }
             var queue = RunQueue()
             _ = inbox.drain(into: &queue)
             while let runnable = queue.pop() { runStraggler(runnable) }
+            stragglersAreTaken.store(false, ordering: .sequentiallyConsistent)
         }
     }
 

@@ -22,8 +22,9 @@ final class Worker: @unchecked Sendable {
     /// True once the worker has ended. Written by its thread, read by whoever pushes.
     let closed = Atomic<Bool>(false)
 
-    /// Held by whoever deals with what was pushed after the end.
-    let stragglers = Mutex<Void>(())
+    /// True while a thread deals with what was pushed after the end; that thread then has the worker's state to
+    /// itself. Any thread, by exchange.
+    let stragglersAreTaken = Atomic<Bool>(false)
 
     // MARK: Bound to the thread
 

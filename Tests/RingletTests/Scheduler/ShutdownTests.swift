@@ -27,6 +27,16 @@ import Testing
         #expect(value == 3)
     }
 
+    @Test func `what a straggler leads to is dealt with, too`() async throws {
+        let scheduler = try Scheduler()
+        _ = try await onThread { scheduler.shutdown() }
+        let reached = Flag()
+        // The worker has ended, so both messages are delivered by the threads that push them; the second
+        // is pushed while the first is under way.
+        scheduler.workers[0].perform { worker in worker.perform { _ in reached.set() } }
+        try await awaitUntil("the second to arrive") { reached.isSet }
+    }
+
     @Test func `every fiber ends that other threads spawn during the shutdown`() async throws {
         for round in 0..<20 {
             let scheduler = try Scheduler(SchedulerOptions(workers: 2))
