@@ -45,6 +45,7 @@ extension Scheduler {
         _ options: SchedulerOptions = SchedulerOptions(),
         _ body: sending @escaping () throws -> Success
     ) async throws -> Success {
+        try Task.checkCancellation()
         let scheduler = try makeOnThreads(options)
         let main = Fiber(name: "main", on: scheduler.workers[0], operation: body)
         main.start(priority: nil)
@@ -65,6 +66,7 @@ extension Scheduler {
         _ options: SchedulerOptions = SchedulerOptions(),
         _ body: sending @escaping () async throws -> Success
     ) async throws -> Success {
+        try Task.checkCancellation()
         let scheduler = try makeOnThreads(options)
         let main = MainTask(body)
         let task = main.start(on: scheduler.workers[0])
