@@ -9,8 +9,10 @@ import Glibc
 /// must call ``deallocate()``.
 @safe
 struct HotArray<Element: BitwiseCopyable> {
-    private(set) var capacity: Int
+    // The first field, because the compiler 6.3 instruments an access through an addressor by the first word of
+    // the value, as if it were an address, when ThreadSanitizer is on; on a number it breaks off.
     @usableFromInline var base: UnsafeMutablePointer<Element>
+    private(set) var capacity: Int
 
     /// Allocates `capacity` elements, all equal to `value`.
     init(repeating value: Element, capacity: Int) {

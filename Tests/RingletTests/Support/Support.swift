@@ -184,6 +184,10 @@ func settledDescriptors() async throws -> Int {
     return last
 }
 
+/// Whether AddressSanitizer watches, under which frames are several times as large and memory that was freed
+/// stays resident for a while.
+let addressSanitizer = unsafe dlsym(nil, "__asan_init") != nil
+
 /// The current thread, as a number.
 func pthreadNumber() -> UInt { UInt(pthread_self()) }
 
