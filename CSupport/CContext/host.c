@@ -20,16 +20,20 @@
 #define SWIFT_CALL __attribute__((swiftcall))
 #define ASYNC_CALL __attribute__((swiftasynccall))
 #define ASYNC_CONTEXT __attribute__((swift_async_context))
+#define SWIFT_CONTEXT __attribute__((swift_context))
 #define TAIL __attribute__((musttail)) return
 
 typedef struct async_context async_context;
-typedef ASYNC_CALL void (*async_resume)(ASYNC_CONTEXT async_context *context);
+// `error` is what an async function that throws hands to whom it returns; NULL everywhere here. The end of a
+// task reads it.
+typedef ASYNC_CALL void (*async_resume)(ASYNC_CONTEXT async_context *context, SWIFT_CONTEXT void *error);
 
 struct async_context {
     async_context *parent;
     async_resume resume;
     cctx_fiber *fiber;
-    void *padding;
+    // While the stack waits for an await in place: the record of the executor that the task prefers.
+    void *preference;
 };
 
 // The head of swift::AsyncTask (swift/ABI/Task.h).
@@ -52,11 +56,38 @@ typedef struct async_function_pointer {
     uint32_t context_size;
 } async_function_pointer;
 
-typedef SWIFT_CALL void (*cancellation_handler)(__attribute__((swift_context)) void *argument);
+typedef SWIFT_CALL void (*cancellation_handler)(SWIFT_CONTEXT void *argument);
+
+typedef struct task_and_context {
+    void *task;
+    void *context;
+} task_and_context;
+
+// Of the flags of swift_task_create (swift/ABI/MetadataValues.h, TaskCreateFlags); the low byte is the priority,
+// 0 for the one that is inherited.
+enum {
+    task_copies_locals = 1u << 10,
+    task_inherits_context = 1u << 11,
+};
+
+// The head of swift::InitialTaskNameTaskOptionRecord (swift/ABI/TaskOptions.h).
+typedef struct task_name_option {
+    uintptr_t kind;
+    void *parent;
+    const char *name;
+} task_name_option;
+enum { task_name_option_kind = 7 };
 
 // Weak, so that a program without the Swift runtime (the C tests of this target) links.
 extern SWIFT_CALL void *swift_task_getCurrent(void) __attribute__((weak));
 extern SWIFT_CALL void *swift_task_suspend(void) __attribute__((weak));
+extern SWIFT_CALL task_and_context swift_task_create(size_t flags, void *options, const void *result_type,
+                                                     const void *function, void *closure)
+    __attribute__((weak));
+extern SWIFT_CALL void *swift_task_pushTaskExecutorPreference(const void *identity,
+                                                              const void *implementation)
+    __attribute__((weak));
+extern SWIFT_CALL void swift_task_popTaskExecutorPreference(void *record) __attribute__((weak));
 extern SWIFT_CALL void *swift_task_alloc(size_t size) __attribute__((weak));
 extern SWIFT_CALL void swift_task_dealloc(void *memory) __attribute__((weak));
 extern SWIFT_CALL void swift_task_cancel(void *task) __attribute__((weak));
@@ -87,33 +118,43 @@ void cctx_host_cancel(void *task) { swift_task_cancel(task); }
 
 void cctx_host_returned(void) { __asm__ volatile("" ::: "memory"); }
 
-static ASYNC_CALL void host_check(ASYNC_CONTEXT async_context *context);
+static ASYNC_CALL void host_check(ASYNC_CONTEXT async_context *context, SWIFT_CONTEXT void *error);
 
-static ASYNC_CALL void host_run(ASYNC_CONTEXT async_context *context) {
+static ASYNC_CALL void host_run(ASYNC_CONTEXT async_context *context, SWIFT_CONTEXT void *error) {
     cctx_fiber_run(context->fiber);
-    TAIL host_check(context);
+    TAIL host_check(context, error);
 }
 
 // The awaited closure has returned: free its frame and go on in the fiber.
-static ASYNC_CALL void after_await(ASYNC_CONTEXT async_context *callee) {
+static ASYNC_CALL void after_await(ASYNC_CONTEXT async_context *callee, SWIFT_CONTEXT void *error) {
     async_context *context = callee->parent;
     swift_task_dealloc(callee);
-    TAIL host_run(context);
+    swift_task_popTaskExecutorPreference(context->preference);
+    TAIL host_run(context, error);
 }
 
 // The stack has stopped: it ended, wants an await, or is parked.
-static ASYNC_CALL void host_check(ASYNC_CONTEXT async_context *context) {
+static ASYNC_CALL void host_check(ASYNC_CONTEXT async_context *context, SWIFT_CONTEXT void *error) {
     cctx_fiber *fiber = context->fiber;
-    if (fiber->context.finished) TAIL context->resume(context);
+    if (!fiber) TAIL context->resume(context, NULL);
+    if (fiber->context.finished) {
+        // For the worker, when the job is over: clang's async frames cannot be unwound by libgcc, so nothing that
+        // might throw or trap is called from here.
+        cctx_this_host_thread.ended = fiber;
+        TAIL context->resume(context, NULL);
+    }
     if (fiber->wants_await) {
         fiber->wants_await = false;
+        // Only here does the task need to know its executor: a stack is resumed by its worker and by nobody else.
+        context->preference = swift_task_pushTaskExecutorPreference(
+            cctx_this_host_thread.executor[0], cctx_this_host_thread.executor[1]);
         async_context *callee = swift_task_alloc(cctx_pendingTu.context_size);
         callee->parent = context;
         callee->resume = after_await;
         async_resume entry =
             (async_resume)((char *)&cctx_pendingTu + cctx_pendingTu.relative_entry);
         cctx_this_host_thread.pending = fiber;
-        TAIL entry(callee);
+        TAIL entry(callee, error);
     }
     async_task *task = fiber->task;
     task->resume_context = context;
@@ -128,17 +169,23 @@ static ASYNC_CALL void host_check(ASYNC_CONTEXT async_context *context) {
     }
 }
 
-// The body of the host task, called from Swift as an async function.
-__attribute__((visibility("hidden"))) ASYNC_CALL void cctx_host(ASYNC_CONTEXT async_context *context,
-                                                                cctx_fiber *fiber) {
-    context->fiber = fiber;
-    fiber->task = swift_task_getCurrent();
-    // Not a guaranteed tail call (the signatures differ), and once per fiber it need not be one.
-    host_run(context);
+// The body of the host task. The runtime calls it as it calls the closure of any task: with a place for the
+// result, which is empty, and the closure's context, which there is none of.
+__attribute__((visibility("hidden"))) ASYNC_CALL void cctx_host(void *result,
+                                                                ASYNC_CONTEXT async_context *context,
+                                                                SWIFT_CONTEXT void *closure) {
+    (void)result;
+    cctx_fiber *fiber = context->fiber;
+    // Not guaranteed tail calls (the signatures differ), and once per fiber they need not be.
+    if (fiber && fiber->rung == cctx_rung_job) {
+        host_run(context, closure);
+    } else {
+        // On the slot rung the stack has run already: it ended, or wants an await.
+        host_check(context, closure);
+    }
 }
 
-// The async function pointer that Swift calls `cctx_host` through: where it is, and how large a
-// context its caller must allocate.
+// The async function pointer of `cctx_host`: where it is, and how large a context it needs.
 __asm__(".pushsection .rodata.cctx_hostTu,\"a\",@progbits\n"
         ".globl cctx_hostTu\n"
         ".hidden cctx_hostTu\n"
@@ -149,6 +196,21 @@ __asm__(".pushsection .rodata.cctx_hostTu,\"a\",@progbits\n"
         ".popsection\n");
 
 _Static_assert(sizeof(async_context) == 32, "the size in cctx_hostTu");
+extern const async_function_pointer cctx_hostTu __attribute__((visibility("hidden")));
+
+void *cctx_host_create(const void *empty_type, uint8_t priority, bool inherits, const char *name) {
+    size_t flags = priority | (inherits ? task_copies_locals | task_inherits_context : 0);
+    task_name_option option = {.kind = task_name_option_kind, .name = name};
+    task_and_context made =
+        swift_task_create(flags, name ? &option : NULL, empty_type, &cctx_hostTu, NULL);
+    ((async_context *)made.context)->fiber = NULL;
+    return made.task;
+}
+
+void cctx_host_attach(void *task, cctx_fiber *fiber) {
+    fiber->task = task;
+    ((async_task *)task)->resume_context->fiber = fiber;
+}
 
 // The wait of a task. Its context holds what the wait needs, so nothing is allocated.
 typedef struct wait_context {
@@ -164,7 +226,7 @@ typedef struct wait_context {
 // Implemented in TaskHost.swift. Any thread, with the task's status lock held: must not block.
 extern void cctx_wait_cancelled(const void *worker, uint64_t token) __attribute__((weak));
 
-static SWIFT_CALL void wait_cancelled(__attribute__((swift_context)) void *argument) {
+static SWIFT_CALL void wait_cancelled(SWIFT_CONTEXT void *argument) {
     wait_context *wait = argument;
     cctx_wait_cancelled(wait->worker, wait->token);
 }
@@ -175,12 +237,12 @@ void cctx_task_deliver(void *task, int32_t result, uint8_t reason) {
     wait->reason = reason;
 }
 
-static ASYNC_CALL void wait_ended(ASYNC_CONTEXT async_context *context) {
+static ASYNC_CALL void wait_ended(ASYNC_CONTEXT async_context *context, SWIFT_CONTEXT void *error) {
     wait_context *wait = (wait_context *)context;
     swift_task_removeCancellationHandler(wait->cancellation_record);
     cctx_this_host_thread.outcome =
         (cctx_wait_outcome){swift_task_getCurrent(), wait->result, wait->reason};
-    TAIL context->resume(context);
+    TAIL context->resume(context, error);
 }
 
 __attribute__((visibility("hidden"))) ASYNC_CALL void cctx_task_wait(

@@ -28,9 +28,9 @@ typedef enum cctx_rung {
 // wake it, and pass back with the wake.
 typedef struct cctx_fiber {
     cctx context;
-    // The Swift task that hosts this stack; set when the host starts.
+    // The Swift task that hosts this stack; valid until both have ended.
     void *_Nullable task;
-    // The Swift object of the fiber (unretained: the host's task keeps it alive).
+    // The Swift object of the fiber (unretained: who takes the stack keeps the object alive).
     void *_Nullable owner;
     // The Swift object of the worker (unretained: it outlives its fibers).
     void *_Nullable worker;
@@ -71,6 +71,18 @@ void cctx_host_find_access_head(void);
 // The current task, or NULL.
 void *_Nullable cctx_host_current_task(void);
 
+// Makes the task of a fiber. It is not queued anywhere: it waits for its stack. Any thread; not on the plain rung.
+//
+//   empty_type  the runtime's metadata of the empty tuple
+//   priority    of the task, 0 for the one that is inherited
+//   inherits    task-locals and priority come from the task that makes this one
+//   name        of the task, copied; or NULL
+void *cctx_host_create(const void *empty_type, uint8_t priority, bool inherits,
+                       const char *_Nullable name);
+
+// Gives a task that has not run yet its stack. Run as a job without one, the task just ends.
+void cctx_host_attach(void *task, cctx_fiber *fiber);
+
 // Requests cancellation of a task that is known to be alive. Any thread.
 void cctx_host_cancel(void *task);
 
@@ -95,6 +107,10 @@ typedef struct cctx_host_thread {
     void *_Nullable *_Nullable task_slot;
     // The fiber whose stack runs on this thread.
     cctx_fiber *_Nullable running;
+    // What the worker's tasks prefer as their executor: an object and how it is one.
+    const void *_Nullable executor[2];
+    // A fiber whose stack and task have both ended in the job that ran last.
+    cctx_fiber *_Nullable ended;
     // The fiber whose closure `cctx_pending` is about to run.
     cctx_fiber *_Nullable pending;
     // Between the end of a task's wait and its next instruction.
@@ -117,7 +133,7 @@ static inline void cctx_fiber_run(cctx_fiber *fiber) {
     cctx_this_host_thread.running = NULL;
 }
 
-// Resumes a parked fiber on the slot rung. True when the fiber ended or wants an await: the caller
+// Begins or resumes a fiber on the slot rung. True when the fiber ended or wants an await: the caller
 // then runs the task's job, which continues in the host.
 static inline bool cctx_fiber_resume_by_slot(cctx_fiber *fiber) {
     void **slot = cctx_this_host_thread.task_slot;

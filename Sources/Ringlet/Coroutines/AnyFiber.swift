@@ -1,5 +1,4 @@
 import CContext
-import Glibc
 import SystemPackage
 import Synchronization
 
@@ -7,6 +6,10 @@ import Synchronization
 ///
 /// Fibers are made by ``Fiber``. All members may be used from any thread.
 public class AnyFiber: @unchecked Sendable {
+    // The intrusive link of the injection queue: the first stored property, at offset 16. Written by the
+    // spawner, read by the worker, before the fiber has begun.
+    private var link: UInt = 0
+
     /// Unique in the process, in order of creation.
     public let id: UInt64
 
@@ -24,7 +27,10 @@ public class AnyFiber: @unchecked Sendable {
 
     // The rest is the worker thread's.
 
-    /// The record, from the start of the host until the end of the stack.
+    /// The task that hosts the stack, from the start until the fiber begins. Written before the fiber is queued.
+    var task: UnownedJob?
+
+    /// The record, from the beginning until the end of the stack.
     private var record: FiberRef?
 
     /// The closure that the body wants awaited in the host task.
@@ -82,33 +88,42 @@ public class AnyFiber: @unchecked Sendable {
 
     // MARK: The host
 
-    /// Starts the Swift task whose identity the fiber has. Any thread, once.
-    func start(priority: TaskPriority?) {
-        worker.shared.fiberSpawned()
-        Task(name: name, executorPreference: worker, priority: priority) { [self] in
-            await host(on: worker.rung)
+    /// Starts the fiber. Any thread, once.
+    func start(priority: TaskPriority? = nil) {
+        FiberHost.start(self, priority: priority?.rawValue ?? 0, inherits: true)
+    }
+
+    /// Takes a stack, and one reference to this object until ``ended(_:)``. Nil when the body does not run; the
+    /// fiber has ended then.
+    func began() -> FiberRef? {
+        if cancelRequested.load(ordering: .relaxed) || worker.isShuttingDown {
+            hasEnded(with: CancellationError())
+            return nil
+        }
+        do throws(Errno) {
+            let record = try worker.stacks.makeFiber(owner: self, worker: worker, name: name)
+            worker.fiberStarted(record)
+            self.record = record
+            return record
+        } catch {
+            hasEnded(with: error)
+            return nil
         }
     }
 
-    @concurrent
-    func host(on rung: FiberHost.Rung) async {
-        if cancelRequested.load(ordering: .relaxed) || worker.isShuttingDown {
-            fail(CancellationError())
-        } else {
-            let name = unsafe name.flatMap { unsafe strdup($0) }
-            do throws(Errno) {
-                let record = try unsafe worker.stacks.makeFiber(
-                    owner: self, worker: worker, rung: rung, name: name)
-                worker.fiberStarted(record)
-                self.record = record
-                await FiberHost.run(record)
-                self.record = nil
-                worker.fiberEnded(record)
-            } catch {
-                fail(error)
-            }
-            unsafe free(name)
-        }
+    private func hasEnded(with error: any Error) {
+        fail(error)
+        announceEnd()
+    }
+
+    /// The stack has ended.
+    func ended(_ record: FiberRef) {
+        self.record = nil
+        worker.fiberEnded(record)
+        announceEnd()
+    }
+
+    private func announceEnd() {
         end.complete()
         worker.shared.fiberFinished()
     }

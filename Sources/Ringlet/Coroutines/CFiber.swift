@@ -133,13 +133,6 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
 }
 
 extension FiberRef {
-    /// Calls `body` with the fiber's object, without reference counting.
-    @inline(__always)
-    fileprivate func withOwner<Value>(_ body: (AnyFiber) -> Value) -> Value {
-        let owner = unsafe Unmanaged<AnyFiber>.fromOpaque(record.pointee.owner.unsafelyUnwrapped)
-        return unsafe owner._withUnsafeGuaranteedRef(body)
-    }
-
     /// Says whose code runs on the stack from now on.
     fileprivate func show(_ owner: AnyFiber, name: UnsafePointer<CChar>?) {
         unsafe record.pointee.owner = Unmanaged.passUnretained(owner).toOpaque()

@@ -21,11 +21,8 @@ final class CHost: AnyFiber, @unchecked Sendable {
     }
 
     /// Detached: what is bound where the first function was spawned is no concern of the others.
-    override func start(priority: TaskPriority?) {
-        worker.shared.fiberSpawned()
-        Task.detached(executorPreference: worker) { [self] in
-            await host(on: worker.rung)
-        }
+    override func start(priority: TaskPriority? = nil) {
+        FiberHost.start(self, priority: priority?.rawValue ?? 0, inherits: false)
     }
 
     override func runBody() {
@@ -94,7 +91,7 @@ final class CHostPool: @unchecked Sendable {
         } else if let host = idle.popLast() {
             host.run(fiber)
         } else {
-            CHost(fiber, pool: self).start(priority: nil)
+            CHost(fiber, pool: self).start()
         }
     }
 

@@ -12,12 +12,16 @@ import Synchronization
 /// A fiber runs on one thread from its first instruction to its last. It owns a Swift `Task`: task-locals
 /// are inherited where the fiber is made, `Task.isCancelled` and `Task.currentPriority` are the fiber's own,
 /// and ``await(_:)`` runs `async` code in place. Dropping the handle does not stop the fiber.
+@safe
 public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
     // Written before the host starts; taken by the worker's thread.
     private var operation: (() throws -> Success)?
 
-    // Written by the worker's thread before the end is announced; read after it.
-    private var outcome: Result<Success, any Error>?
+    // One of the two, written by the worker's thread before the end is announced; read after it. A pointer and not
+    // an optional value or a `Result`: in code that is generic, such as this, the runtime would have to look up the
+    // metadata of those types for each fiber.
+    private var value: UnsafeMutablePointer<Success>?
+    private var failure: (any Error)?
 
     /// Starts a fiber on the worker of the calling fiber or task.
     ///
@@ -49,17 +53,38 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
     override func runBody() {
         let operation = unsafe operation.unsafelyUnwrapped
         self.operation = nil
-        outcome = Result { try operation() }
+        do {
+            let result = try operation()
+            let place = unsafe Self.allocate()
+            unsafe place.initialize(to: result)
+            unsafe value = place
+        } catch {
+            failure = error
+        }
     }
 
     override func fail(_ error: any Error) {
         operation = nil
-        outcome = .failure(error)
+        failure = error
     }
 
     /// The outcome of a fiber that has ended.
     private func result() throws -> Success {
-        try unsafe outcome.unsafelyUnwrapped.get()
+        if let failure { throw failure }
+        return unsafe value.unsafelyUnwrapped.pointee
+    }
+
+    /// Memory for one value. One that takes no room, as of `Void`, needs no more than an address.
+    private static func allocate() -> UnsafeMutablePointer<Success> {
+        MemoryLayout<Success>.size == 0
+            ? unsafe UnsafeMutablePointer(bitPattern: MemoryLayout<Success>.alignment).unsafelyUnwrapped
+            : UnsafeMutablePointer.allocate(capacity: 1)
+    }
+
+    deinit {
+        guard let value = unsafe value else { return }
+        unsafe value.deinitialize(count: 1)
+        if MemoryLayout<Success>.size > 0 { unsafe value.deallocate() }
     }
 
     // MARK: Joining

@@ -25,14 +25,80 @@ enum FiberHost {
 
     // MARK: Running
 
-    /// The body of a fiber's task: runs the stack until it ends.
-    @concurrent
-    static func run(_ fiber: FiberRef) async {
-        if fiber.isOnPlainRung {
-            await runPlainly(fiber)
-        } else {
-            await unsafe hostInC(fiber.record)
+    /// Makes the task of `fiber` and queues the fiber on its worker. Any thread, once.
+    ///
+    /// - Parameters:
+    ///   - priority: The raw value of a `TaskPriority`, whose copies cost calls; 0 for the inherited one.
+    ///   - inherits: Task-locals and priority are those of the current task.
+    static func start(_ fiber: AnyFiber, priority: UInt8, inherits: Bool) {
+        let worker = fiber.worker
+        worker.shared.fiberSpawned()
+        if worker.rung != .plain {
+            fiber.task = makeTask(name: fiber.name, priority: priority, inherits: inherits)
+            let address = unsafe Unmanaged.passRetained(fiber).toOpaque()
+            worker.enqueue(Runnable(address: UInt(bitPattern: address), kind: .newFiber))
+            return
         }
+        let priority = priority == 0 ? nil : TaskPriority(rawValue: priority)
+        if inherits {
+            Task(name: fiber.name, executorPreference: worker, priority: priority) {
+                await runPlainly(fiber)
+            }
+        } else {
+            Task.detached(name: fiber.name, executorPreference: worker, priority: priority) {
+                await runPlainly(fiber)
+            }
+        }
+    }
+
+    private static func makeTask(name: String?, priority: UInt8, inherits: Bool) -> UnownedJob {
+        func make(_ name: UnsafePointer<CChar>?) -> UnownedJob {
+            let emptyType = unsafe unsafeBitCast(Void.self as Any.Type, to: UnsafeRawPointer.self)
+            let task = unsafe cctx_host_create(emptyType, priority, inherits, name)
+            return unsafe unsafeBitCast(task, to: UnownedJob.self)
+        }
+        return if let name { unsafe name.withCString { unsafe make($0) } } else { make(nil) }
+    }
+
+    /// Begins a fiber that was queued. On its worker's thread; or, once the worker has ended, on any, where it
+    /// ends without having begun.
+    @inline(never)
+    static func begin(_ runnable: Runnable, on worker: Worker) {
+        let reference = unsafe Unmanaged<AnyFiber>
+            .fromOpaque(UnsafeRawPointer(bitPattern: runnable.address).unsafelyUnwrapped)
+        let fiber = unsafe reference.takeUnretainedValue()
+        let task = unsafe fiber.task.unsafelyUnwrapped
+        if let record = fiber.began() {
+            // The reference is given up at the end, in `finish`.
+            unsafe cctx_host_attach(unsafeBitCast(task, to: UnsafeMutableRawPointer.self), record.record)
+            resume(record, on: worker)
+        } else {
+            unsafe reference.release()
+            // Without a stack the task just ends.
+            unsafe task.runSynchronously(on: worker.asUnownedTaskExecutor())
+        }
+    }
+
+    /// Takes leave of a fiber whose stack ended in the job that has just run, if there is one.
+    @inline(__always)
+    static func finishEnded() {
+        if let record = unsafe cctx_current_host_thread().pointee.ended { unsafe finish(FiberRef(record)) }
+    }
+
+    @inline(never)
+    private static func finish(_ record: FiberRef) {
+        unsafe cctx_current_host_thread().pointee.ended = nil
+        let reference = unsafe Unmanaged<AnyFiber>.passUnretained(record.owner)
+        unsafe reference._withUnsafeGuaranteedRef { $0.ended(record) }
+        unsafe reference.release()
+    }
+
+    /// The body of a fiber's task on the plain rung.
+    @concurrent
+    private static func runPlainly(_ fiber: AnyFiber) async {
+        guard let record = fiber.began() else { return }
+        await runPlainly(record)
+        fiber.ended(record)
     }
 
     @concurrent
@@ -72,6 +138,7 @@ enum FiberHost {
     private static func runTask(of fiber: FiberRef, on worker: Worker) {
         let job = unsafe unsafeBitCast(fiber.record.pointee.task, to: UnownedJob.self)
         unsafe job.runSynchronously(on: worker.asUnownedTaskExecutor())
+        finishEnded()
     }
 
     // MARK: Await in place
@@ -92,17 +159,8 @@ enum FiberHost {
 }
 
 extension FiberRef {
-    fileprivate var isOnPlainRung: Bool {
-        unsafe record.pointee.rung == UInt8(cctx_rung_plain.rawValue)
-    }
-
     var isShielded: Bool { unsafe record.pointee.shield > 0 }
 }
-
-/// The async function in host.c.
-@_silgen_name("cctx_host")
-@concurrent
-private func hostInC(_ fiber: UnsafeMutablePointer<cctx_fiber>) async
 
 /// Called by host.c as a Swift async function: awaits what the fiber wants awaited.
 @_silgen_name("cctx_pending")
@@ -127,6 +185,8 @@ extension FiberHost {
         let wanted = forced ?? .slot
         worker.rung = .plain
         guard wanted != .plain else { return }
+        unsafe cctx_current_host_thread().pointee.executor = unsafeBitCast(
+            worker.asUnownedTaskExecutor(), to: (UnsafeRawPointer?, UnsafeRawPointer?).self)
         if cctx_host_layout_is_known() && probe(on: worker) { worker.rung = .job }
         if wanted == .slot && worker.rung == .job && findSlot(on: worker) { worker.rung = .slot }
         if let forced, worker.rung != forced {
@@ -143,7 +203,7 @@ extension FiberHost {
             _ = cctx_host_find_slot()
             done.set()
         }
-        spin(worker, until: done)
+        spin(worker) { done.isSet }
         return cctx_host_has_slot()
     }
 
@@ -155,7 +215,6 @@ extension FiberHost {
         case 2: return false
         default: break
         }
-        let done = Flag()
         let right = Flag()
         let fiber = Fiber<Void>(name: nil, on: worker) {
             let task = unsafe cctx_host_current_task()
@@ -171,22 +230,20 @@ extension FiberHost {
             try Fiber.yield()
             if held, HostProbe.value == 0, unsafe cctx_host_current_task() == task { right.set() }
         }
-        worker.shared.fiberSpawned()
-        Task(executorPreference: worker) {
-            await fiber.host(on: .job)
-            done.set()
-        }
-        spin(worker, until: done)
-        let isRight = done.isSet && right.isSet
+        worker.rung = .job
+        start(fiber, priority: 0, inherits: true)
+        spin(worker) { fiber.isFinished }
+        worker.rung = .plain
+        let isRight = fiber.isFinished && right.isSet
         probed.store(isRight ? 1 : 2, ordering: .releasing)
         return isRight
     }
 
-    private static func spin(_ worker: Worker, until done: Flag) {
+    private static func spin(_ worker: Worker, until isDone: () -> Bool) {
         var turns = 0
         worker.run {
             turns += 1
-            return done.isSet || turns > patience
+            return isDone() || turns > patience
         }
     }
 }

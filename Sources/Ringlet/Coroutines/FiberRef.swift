@@ -116,6 +116,13 @@ struct FiberRef: BitwiseCopyable, Equatable {
         return try unsafe worker._withUnsafeGuaranteedRef(body)
     }
 
+    /// Calls `body` with the object that users hold, without reference counting.
+    @inline(__always)
+    func withOwner<Value>(_ body: (AnyFiber) -> Value) -> Value {
+        let owner = unsafe Unmanaged<AnyFiber>.fromOpaque(record.pointee.owner.unsafelyUnwrapped)
+        return unsafe owner._withUnsafeGuaranteedRef(body)
+    }
+
     /// The object that users hold.
     var owner: AnyFiber {
         unsafe Unmanaged<AnyFiber>.fromOpaque(record.pointee.owner.unsafelyUnwrapped)

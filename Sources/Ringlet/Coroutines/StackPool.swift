@@ -1,4 +1,5 @@
 import CContext
+import Glibc
 import SystemPackage
 
 /// The stacks of one worker's fibers. For the worker's thread.
@@ -22,7 +23,7 @@ struct StackPool {
 
     /// Takes a stack for `fiber`, whose body it will run.
     func makeFiber(
-        owner fiber: AnyFiber, worker: Worker, rung: FiberHost.Rung, name: UnsafePointer<CChar>?
+        owner fiber: AnyFiber, worker: Worker, name: String?
     ) throws(Errno) -> FiberRef {
         var context: UnsafeMutablePointer<cctx>?
         let owner = unsafe Unmanaged.passUnretained(fiber).toOpaque()
@@ -37,13 +38,14 @@ struct StackPool {
             .assumingMemoryBound(to: cctx_fiber.self)
         unsafe record.pointee.owner = owner
         unsafe record.pointee.worker = Unmanaged.passUnretained(worker).toOpaque()
-        unsafe record.pointee.rung = UInt8(rung.native.rawValue)
-        unsafe record.pointee.context.name = name
+        unsafe record.pointee.rung = UInt8(worker.rung.native.rawValue)
+        unsafe record.pointee.context.name = unsafe name.flatMap { unsafe UnsafePointer(strdup($0)) }
         return unsafe FiberRef(record)
     }
 
     /// Gives back the stack of a fiber that has ended.
     func destroyFiber(_ fiber: FiberRef) {
+        unsafe free(UnsafeMutablePointer(mutating: fiber.record.pointee.context.name))
         unsafe cctx_destroy(pool, &fiber.record.pointee.context)
     }
 

@@ -18,7 +18,7 @@ extension Scheduler {
     ) throws -> Success {
         let (scheduler, isInline) = try makeForRun(options)
         let main = Fiber(name: "main", on: scheduler.workers[0], operation: body)
-        main.start(priority: nil)
+        main.start()
         scheduler.finish(isInline: isInline, main)
         return try main.join()
     }
@@ -48,7 +48,7 @@ extension Scheduler {
         try Task.checkCancellation()
         let scheduler = try makeOnThreads(options)
         let main = Fiber(name: "main", on: scheduler.workers[0], operation: body)
-        main.start(priority: nil)
+        main.start()
         // Cancelling the calling task cancels the main body.
         await withTaskCancellationHandler {
             await main.end.wait(in: main)

@@ -12,6 +12,8 @@ extension Worker: TaskExecutor {
         isRunningOwnJob = true
         unsafe runnable.job.runSynchronously(on: asUnownedTaskExecutor())
         isRunningOwnJob = false
+        // The job may have been that of a fiber which came back from an await in place.
+        FiberHost.finishEnded()
     }
 
     @inline(never)

@@ -11,6 +11,8 @@ struct Runnable: BitwiseCopyable, Equatable {
         case actorJob
         /// A Swift job that the runtime scheduled for an instant; it prefers no executor.
         case scheduledJob
+        /// A fiber that was spawned and has not begun: an ``AnyFiber``, retained.
+        case newFiber
         /// A parked fiber that was woken, or that yielded.
         case fiber
         /// A ``Message``, retained.

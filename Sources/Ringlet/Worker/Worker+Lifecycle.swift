@@ -135,6 +135,8 @@ extension Worker {
                 default: self.runScheduledJob(runnable)
                 }
             }
+        case .newFiber:
+            FiberHost.begin(runnable, on: self)
         case .message, .timedMessage:
             Message.deliver(runnable, to: self)
         case .fiber, .operationDeadline, .sleepingFiber, .fiberDeadline:

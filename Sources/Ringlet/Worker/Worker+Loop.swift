@@ -82,6 +82,8 @@ extension Worker {
         case .scheduledJob:
             counters.jobs &+= 1
             runScheduledJob(runnable)
+        case .newFiber:
+            FiberHost.begin(runnable, on: self)
         case .message, .timedMessage:
             Message.deliver(runnable, to: self)
         case .operationDeadline, .sleepingFiber, .fiberDeadline:
@@ -216,7 +218,7 @@ extension Worker {
             cancel(due.operation, reason: .deadline)
         case .fiberDeadline:
             interrupt(FiberRef(address: due.address), reason: .deadline)
-        case .job, .actorJob, .scheduledJob, .fiber, .message, .timedMessage:
+        case .job, .actorJob, .scheduledJob, .newFiber, .fiber, .message, .timedMessage:
             ready.push(due)
         }
     }

@@ -60,7 +60,7 @@ struct WaitedTooLong: Error {
 }
 
 /// Upper bound for what must happen: long, because machines are slow and shared.
-let patience = Duration.seconds(60)
+let patience = Duration.seconds(120)
 
 /// Lets other fibers run until `condition` holds.
 func yieldUntil(_ what: String, _ condition: () -> Bool) throws {
