@@ -36,6 +36,16 @@ public class AnyFiber: @unchecked Sendable {
     /// The closure that the body wants awaited in the host task.
     var pendingAwait: (() async -> Void)?
 
+    /// The fiber's place in the queues of others. Kept, because a fiber waits for one thing after another.
+    private var waitNode: WaitNode?
+
+    func waitNode(of fiber: FiberRef) -> WaitNode {
+        if let waitNode { return waitNode }
+        let node = WaitNode(of: fiber)
+        waitNode = node
+        return node
+    }
+
     private static let lastID = Atomic<UInt64>(0)
 
     init(name: String?, worker: Worker) {

@@ -16,9 +16,6 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
     private let cleanup: Cleanup?
     private let userData: UnsafeMutableRawPointer?
 
-    /// The hosts of the scheduler, one pool per worker.
-    let pools: [CHostPool]
-
     // Written and read by any thread.
     private let storedHandle = Atomic<UInt64>(0)
     private let cancelRequested = Atomic<Bool>(false)
@@ -32,18 +29,21 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
 
     init(
         _ function: @escaping Function, _ userData: UnsafeMutableRawPointer?, cleanup: Cleanup?,
-        name: String?, worker: Worker, pools: [CHostPool]
+        name: String?, worker: Worker
     ) {
         unsafe self.function = function
         unsafe self.userData = userData
         unsafe self.cleanup = cleanup
-        self.pools = pools
         super.init(name: name, worker: worker)
     }
 
     /// Makes the fiber runnable. Any thread, once.
     public func start() {
-        pools[worker.index].start(self)
+        if CurrentThread.runs(worker) {
+            worker.run(self)
+        } else {
+            worker.perform { $0.run(self) }
+        }
     }
 
     /// The C library's id, 0 when there is none.
@@ -133,6 +133,10 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
 }
 
 extension FiberRef {
+    /// True when the code on this stack is a function of C.
+    @inline(__always)
+    var runsC: Bool { withOwner { type(of: $0) == CFiber.self } }
+
     /// Says whose code runs on the stack from now on.
     fileprivate func show(_ owner: AnyFiber, name: UnsafePointer<CChar>?) {
         unsafe record.pointee.owner = Unmanaged.passUnretained(owner).toOpaque()

@@ -8,16 +8,13 @@ import Synchronization
 /// beginning and end is paid once and not per function. A host whose function was cancelled is not
 /// used again, because its task stays cancelled.
 final class CHost: AnyFiber, @unchecked Sendable {
-    private let pool: CHostPool
-
     // The worker thread's.
     private var next: CFiber?
     private var stack: FiberRef?
 
-    init(_ fiber: CFiber, pool: CHostPool) {
-        self.pool = pool
+    init(_ fiber: CFiber) {
         next = fiber
-        super.init(name: nil, worker: pool.worker)
+        super.init(name: nil, worker: fiber.worker)
     }
 
     /// Detached: what is bound where the first function was spawned is no concern of the others.
@@ -31,7 +28,7 @@ final class CHost: AnyFiber, @unchecked Sendable {
         while let fiber = next {
             next = nil
             fiber.run(on: stack, of: self)
-            guard !stack.isCancelled, pool.keep(self) else { return }
+            guard !stack.isCancelled, worker.keepIdle(self) else { return }
             // Waits for nothing that could be cancelled: run(_:) and cancel() make it ready.
             _ = stack.park(.none, 0)
         }
@@ -42,7 +39,7 @@ final class CHost: AnyFiber, @unchecked Sendable {
         next = nil
     }
 
-    /// Runs one more function, on a host that the pool has kept.
+    /// Runs one more function, on a host that was idle.
     @inline(__always)
     func run(_ fiber: CFiber) {
         next = fiber
@@ -57,55 +54,74 @@ final class CHost: AnyFiber, @unchecked Sendable {
     /// The shutdown's way to end a host that is idle.
     override func cancel() {
         super.cancel()
-        worker.perform { [self] _ in
-            if pool.remove(self) { resume() }
+        worker.perform { [self] worker in
+            if worker.idleHosts.remove(self) { resume() }
         }
     }
 }
 
-/// The idle hosts of one worker. For the worker's thread, except ``start(_:)``.
-final class CHostPool: @unchecked Sendable {
-    let worker: Worker
-    private var idle: [CHost] = []
-
-    /// More than these end instead of waiting, so that a peak does not keep its stacks for ever.
-    private static let limit = 128
-
-    init(worker: Worker) {
-        self.worker = worker
-    }
-
-    /// Runs `fiber` on the worker. Any thread.
-    func start(_ fiber: CFiber) {
-        if CurrentThread.runs(worker) {
-            startHere(fiber)
-        } else {
-            worker.perform { [self] _ in startHere(fiber) }
-        }
-    }
-
-    /// Also called on other threads, once the worker has ended and been shut down before.
-    private func startHere(_ fiber: CFiber) {
-        if worker.isShuttingDown {
+extension Worker {
+    /// Runs a function of C on an idle host, or on a new one. On the worker's thread; once the worker has ended and
+    /// been shut down before, on any.
+    func run(_ fiber: CFiber) {
+        if isShuttingDown {
             fiber.end(with: CancellationError())
-        } else if let host = idle.popLast() {
+        } else if let host = idleHosts.pop() {
             host.run(fiber)
         } else {
-            CHost(fiber, pool: self).start()
+            CHost(fiber).start()
         }
     }
 
     /// True when the host is to wait for more.
     @inline(__always)
-    func keep(_ host: CHost) -> Bool {
-        if idle.count >= Self.limit || worker.isShuttingDown { return false }
-        idle.append(host)
+    fileprivate func keepIdle(_ host: CHost) -> Bool {
+        !isShuttingDown && idleHosts.push(host)
+    }
+}
+
+/// The idle hosts of one worker, unretained: each has a stack, whose record holds a reference.
+struct IdleHosts: ~Copyable {
+    /// More than these end instead of waiting, so that a peak does not keep its stacks for ever.
+    private static let limit = 128
+
+    private var addresses = HotArray<UInt>(repeating: 0, capacity: limit)
+    private var count = 0
+
+    /// False when there are enough.
+    @inline(__always)
+    fileprivate mutating func push(_ host: CHost) -> Bool {
+        if count == Self.limit { return false }
+        addresses[count] = UInt(bitPattern: unsafe Unmanaged.passUnretained(host).toOpaque())
+        count &+= 1
         return true
     }
 
-    func remove(_ host: CHost) -> Bool {
-        guard let position = idle.firstIndex(where: { $0 === host }) else { return false }
-        idle.remove(at: position)
-        return true
+    /// The one that came last: its stack is warm.
+    @inline(__always)
+    fileprivate mutating func pop() -> CHost? {
+        if count == 0 { return nil }
+        count &-= 1
+        return host(at: count)
+    }
+
+    fileprivate mutating func remove(_ host: CHost) -> Bool {
+        for position in 0..<count where self.host(at: position) === host {
+            count -= 1
+            addresses[position] = addresses[count]
+            return true
+        }
+        return false
+    }
+
+    @inline(__always)
+    private func host(at position: Int) -> CHost {
+        unsafe Unmanaged<CHost>
+            .fromOpaque(UnsafeRawPointer(bitPattern: addresses[position]).unsafelyUnwrapped)
+            .takeUnretainedValue()
+    }
+
+    deinit {
+        addresses.deallocate()
     }
 }

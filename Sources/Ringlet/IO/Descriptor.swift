@@ -112,8 +112,7 @@ final class Descriptor: WaitSource {
         guard beginClose() else { throw Errno.badFileDescriptor }
         let completion = fiber.shielded {
             if !drained.isComplete {
-                let node = WaitNode(.fiber(fiber), in: self)
-                if drained.add(node) { _ = fiber.wait(in: node, deadline: .never) }
+                _ = fiber.wait(in: self, deadline: .never) { drained.add($0) }
             }
             return fiber.perform(.close(raw), deadline: .never)
         }

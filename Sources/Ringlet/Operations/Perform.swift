@@ -28,8 +28,14 @@ extension FiberRef {
         return park(.operation, token.userData)
     }
 
-    /// Suspends in a foreign queue until the node is woken or taken back.
-    func wait(in node: WaitNode, deadline: Deadline) -> Completion {
+    /// Suspends in the queue of `source` until the fiber's node is woken or taken back.
+    ///
+    /// - Parameter add: Queues the node. False when there is nothing to wait for.
+    func wait(in source: any WaitSource, deadline: Deadline, _ add: (WaitNode) -> Bool) -> Completion {
+        let node = withOwner { $0.waitNode(of: self) }
+        node.moves(to: source)
+        defer { node.moves(to: nil) }
+        guard add(node) else { return Completion(0) }
         if deadline == .never { return park(.node, node.token) }
         let payload = Runnable(address: address, kind: .fiberDeadline).word
         let timer = withWorker {
@@ -49,8 +55,7 @@ extension AnyFiber {
         if let fiber = FiberRef.current {
             if fiber.owner === self { return Completion(-Errno.deadlock.rawValue) }
             if fiber.mustNotWait { return .cancelled(.user) }
-            let node = WaitNode(.fiber(fiber), in: self)
-            return end.add(node) ? fiber.wait(in: node, deadline: deadline) : Completion(0)
+            return fiber.wait(in: self, deadline: deadline) { end.add($0) }
         }
         precondition(
             CurrentThread.worker == nil,

@@ -4,6 +4,7 @@ import Synchronization
 ///
 /// Whoever takes the node out of its queue, under the queue's lock, owns the right to wake the
 /// waiter; so a wake and a cancel that race resume it once.
+@safe
 final class WaitNode: @unchecked Sendable {
     /// How the waiter is resumed.
     @safe
@@ -18,24 +19,33 @@ final class WaitNode: @unchecked Sendable {
 
     private let target: Target
 
-    // Guarded by the queue's lock.
-    fileprivate var next: WaitNode?
-    fileprivate unowned(unsafe) var previous: WaitNode?
+    // Guarded by the queue's lock, which holds one reference to each node in it.
+    fileprivate var next: Unmanaged<WaitNode>?
+    fileprivate var previous: Unmanaged<WaitNode>?
     fileprivate var isQueued = false
 
-    /// Where the node waits. Written once before the node is shared.
-    private let source: any WaitSource
+    /// Where the node waits. Written before the node is shared; a fiber's, which is used again, is shared anew
+    /// for each wait.
+    private var source: (any WaitSource)?
+
+    /// For a fiber, whose waits come one after another.
+    init(of fiber: FiberRef) {
+        target = .fiber(fiber)
+    }
 
     init(_ target: Target, in source: any WaitSource) {
         self.target = target
         self.source = source
     }
 
+    /// Before the fiber's next wait, and with nil after it.
+    func moves(to source: (any WaitSource)?) { self.source = source }
+
     /// Takes the node back and wakes its waiter with the reason, unless it is being woken already.
     /// Any thread. True when this call ended the wait.
     @discardableResult
     func interrupt(_ reason: CancelReason) -> Bool {
-        guard source.withdraw(self) else { return false }
+        guard source?.withdraw(self) == true else { return false }
         wake(.cancelled(reason))
         return true
     }
@@ -78,13 +88,17 @@ protocol WaitSource: AnyObject, Sendable {
 }
 
 /// Waiters for one event that happens once. Any thread.
+///
+/// A node holds on to where it waits, so no queue ends with a node in it.
 struct WaitQueue: ~Copyable, Sendable {
     // Not private: Swift 6.3.1 emits broken metadata for a private type in a mutex of a noncopyable
     // struct that other files store.
+    @safe
     struct State {
         var isComplete = false
-        var first: WaitNode?
-        unowned(unsafe) var last: WaitNode?
+        // Plain words, so that walking the list counts no references: they change when a node comes and goes.
+        var first: Unmanaged<WaitNode>?
+        var last: Unmanaged<WaitNode>?
     }
 
     private let state = Mutex(State())
@@ -96,49 +110,69 @@ struct WaitQueue: ~Copyable, Sendable {
     func add(_ node: WaitNode) -> Bool {
         state.withLock { state in
             if state.isComplete { return false }
+            let added = unsafe Unmanaged.passRetained(node)
             node.isQueued = true
             unsafe node.previous = state.last
-            if let last = unsafe state.last { last.next = node } else { state.first = node }
-            unsafe state.last = node
+            if let last = unsafe state.last {
+                unsafe last._withUnsafeGuaranteedRef { unsafe $0.next = added }
+            } else {
+                unsafe state.first = added
+            }
+            unsafe state.last = added
             return true
         }
     }
 
     /// Takes the node back. False when it is not queued any more.
     func withdraw(_ node: WaitNode) -> Bool {
-        state.withLock { state in
+        let withdrawn = state.withLock { state in
             guard node.isQueued else { return false }
             node.isQueued = false
-            let next = node.next
+            let next = unsafe node.next
             let previous = unsafe node.previous
-            if let next { unsafe next.previous = previous } else { unsafe state.last = previous }
-            if let previous { previous.next = next } else { state.first = next }
-            node.next = nil
+            if let next = unsafe next {
+                unsafe next._withUnsafeGuaranteedRef { unsafe $0.previous = previous }
+            } else {
+                unsafe state.last = previous
+            }
+            if let previous = unsafe previous {
+                unsafe previous._withUnsafeGuaranteedRef { unsafe $0.next = next }
+            } else {
+                unsafe state.first = next
+            }
+            unsafe node.next = nil
             unsafe node.previous = nil
             return true
         }
+        if withdrawn { unsafe Unmanaged.passUnretained(node).release() }
+        return withdrawn
     }
 
     /// The event: wakes every waiter with `completion`, in the order in which they came.
     func complete(_ completion: Completion = Completion(0)) {
-        let first = state.withLock { state in
+        var rest = unsafe state.withLock { state in
             state.isComplete = true
-            let first = state.first
-            state.first = nil
+            let first = unsafe state.first
+            unsafe state.first = nil
             unsafe state.last = nil
-            var node = first
-            while let current = node {
-                current.isQueued = false
-                node = current.next
+            var node = unsafe first
+            while let current = unsafe node {
+                unsafe node = current._withUnsafeGuaranteedRef { node in
+                    node.isQueued = false
+                    return unsafe node.next
+                }
             }
-            return first
+            return unsafe first
         }
-        var node = first
-        while let current = node {
-            // Read before the wake: it may be the last thing that keeps the node alive.
-            node = current.next
-            current.next = nil
-            current.wake(completion)
+        while let current = unsafe rest {
+            unsafe current._withUnsafeGuaranteedRef { node in
+                // Read before the wake: a fiber's node may be queued elsewhere at once.
+                unsafe rest = node.next
+                unsafe node.next = nil
+                unsafe node.previous = nil
+                node.wake(completion)
+            }
+            unsafe current.release()
         }
     }
 }

@@ -43,7 +43,6 @@ extension SchedulerError: CFailureConvertible {
 @_spi(C)
 public final class CScheduler: Sendable {
     private let scheduler: Scheduler
-    private let pools: [CHostPool]
     private let nextWorker = Atomic<UInt>(0)
 
     public init(_ options: SchedulerOptions) throws(CFailure) {
@@ -52,7 +51,6 @@ public final class CScheduler: Sendable {
         } catch {
             throw (error as? any CFailureConvertible)?.failure ?? .other
         }
-        pools = scheduler.workers.map(CHostPool.init)
     }
 
     // MARK: Spawning
@@ -66,11 +64,10 @@ public final class CScheduler: Sendable {
     ) -> Result<CFiber, CFailure> {
         if scheduler.state.isShuttingDown { return .failure(.errno(-ESHUTDOWN)) }
         let place = worker ?? current ?? next
-        guard pools.indices.contains(place) else { return .failure(.errno(-EINVAL)) }
+        guard scheduler.workers.indices.contains(place) else { return .failure(.errno(-EINVAL)) }
         return .success(
             unsafe CFiber(
-                function, userData, cleanup: cleanup, name: name, worker: pools[place].worker,
-                pools: pools))
+                function, userData, cleanup: cleanup, name: name, worker: scheduler.workers[place]))
     }
 
     /// The same on the scheduler of the current fiber.
@@ -78,21 +75,18 @@ public final class CScheduler: Sendable {
         _ function: @escaping CFiber.Function, _ userData: UnsafeMutableRawPointer?,
         cleanup: CFiber.Cleanup?, name: String?, worker: Int?
     ) -> Result<CFiber, CFailure> {
-        let made = CFiber.withRunning { current -> Result<CFiber, CFailure> in
-            if current.worker.shared.isShuttingDown { return .failure(.errno(-ESHUTDOWN)) }
-            var place = current.worker
-            if let worker {
-                guard current.pools.indices.contains(worker) else {
-                    return .failure(.errno(-EINVAL))
-                }
-                place = current.pools[worker].worker
+        guard let stack = FiberRef.current, stack.runsC else { return .failure(.errno(CCurrent.outside)) }
+        return stack.withWorker { here in
+            if here.shared.isShuttingDown { return .failure(.errno(-ESHUTDOWN)) }
+            guard let worker else {
+                return .success(
+                    unsafe CFiber(function, userData, cleanup: cleanup, name: name, worker: here))
             }
+            let workers = here.shared.workers
+            guard workers.indices.contains(worker) else { return .failure(.errno(-EINVAL)) }
             return .success(
-                unsafe CFiber(
-                    function, userData, cleanup: cleanup, name: name, worker: place,
-                    pools: current.pools))
+                unsafe CFiber(function, userData, cleanup: cleanup, name: name, worker: workers[worker]))
         }
-        return made ?? .failure(.errno(CCurrent.outside))
     }
 
     private var current: Int? {
@@ -104,7 +98,7 @@ public final class CScheduler: Sendable {
 
     private var next: Int {
         let turn = nextWorker.wrappingAdd(1, ordering: .relaxed).oldValue
-        return Int(turn % UInt(pools.count))
+        return Int(turn % UInt(scheduler.workerCount))
     }
 
     // MARK: Shutdown

@@ -8,6 +8,9 @@ struct WorkerState: ~Copyable {
     /// Head of the list of started fibers.
     var liveFibers: FiberRef?
 
+    /// Hosts of C functions that have none to run.
+    var idleHosts = IdleHosts()
+
     /// The host rung of fibers that start here; set once by ``FiberHost``.
     var rung = FiberHost.Rung.plain
 
@@ -52,6 +55,10 @@ extension Worker {
     @inline(__always) var counters: WorkerCounters {
         _read { yield state.value.counters }
         _modify { yield &state.value.counters }
+    }
+    @inline(__always) var idleHosts: IdleHosts {
+        _read { yield state.value.idleHosts }
+        _modify { yield &state.value.idleHosts }
     }
     @inline(__always) var liveFibers: FiberRef? {
         get { state.value.liveFibers }
