@@ -18,9 +18,13 @@ struct KernelChoice: Sendable {
     var mask = KernelMask.none
     /// Why it is not io_uring, or nil.
     var reason: String?
+    /// For tests; a ring that is made without knows nothing of them.
+    var faults: KernelFaults?
 
+    /// Valid as long as the choice.
     var implementation: UnsafePointer<curing_kernel> {
-        unsafe isEmulated ? curing_emulated() : curing_io_uring()
+        let kernel = unsafe isEmulated ? curing_emulated() : curing_io_uring()
+        return unsafe faults?.before(kernel) ?? kernel
     }
 }
 

@@ -20,6 +20,15 @@ enum Environment {
         return preference
     }
 
+    /// `RINGLET_FAULTS`: a seed for faults of which a program must not notice anything, for tests.
+    static func faults() throws(SchedulerError) -> KernelFaults? {
+        guard let value = value(of: "RINGLET_FAULTS") else { return nil }
+        guard let seed = UInt64(value) else {
+            throw .invalidEnvironment("RINGLET_FAULTS=\(value); it can be a number from 0 on")
+        }
+        return KernelFaults(seed: seed, .hidden)
+    }
+
     /// `RINGLET_FIBER_HOST`: force a rung of the fiber host.
     static func fiberHost() throws(SchedulerError) -> FiberHost.Rung? {
         guard let value = value(of: "RINGLET_FIBER_HOST") else { return nil }

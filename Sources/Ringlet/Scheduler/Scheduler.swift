@@ -35,6 +35,7 @@ public final class Scheduler: Sendable {
         try options.validate()
         let preference = try Environment.kernel() ?? options.kernel
         var kernel = KernelChoice(mask: try Environment.kernelMask())
+        kernel.faults = try options.faults ?? Environment.faults()
         if preference == .emulated {
             kernel.isEmulated = true
             kernel.reason = "asked for"

@@ -11,6 +11,9 @@ public struct SchedulerOptions: Sendable, Hashable {
     /// What the rings run on.
     public var kernel: KernelPreference
 
+    /// What is to go wrong, for tests. The environment variable `RINGLET_FAULTS` fills it in where it is nil.
+    @_spi(Testing) public var faults: KernelFaults?
+
     public init(
         workers: Int = 1, fiberStackSize: Int = 256 * 1024, kernel: KernelPreference = .automatic
     ) {

@@ -221,14 +221,14 @@ import Testing
                 let writer = scheduler.spawn(onWorker: 1) {
                     try yieldUntil("the reader has begun") { began.isSet }
                     for _ in 0..<round % 5 { try Fiber.yield() }
-                    try pair.client.write(Buffer(copying: [4, 5, 6]))
+                    try pair.client.write(Buffer(copying: [4]))
                     if round % 3 == 0 { try Fiber.yield() }
                     reader.cancel()
                 }
                 let bytes = try await reader.join()
                 try await writer.join()
                 if bytes.first != 0 { delivered += 1 }
-                #expect(bytes.suffix(3) == [4, 5, 6])
+                #expect(bytes.last == 4)
             }
             #expect(delivered > 0)
         }

@@ -1,0 +1,92 @@
+// What befalls single requests.
+
+#include "faulty.h"
+
+static void stage(faulty *state, curing_cqe completion, uint32_t later) {
+    state->staged = faulty_grow(state->staged, state->staged_count, &state->staged_capacity,
+                                sizeof *state->staged);
+    state->staged[state->staged_count++] =
+        (staged){.completion = completion, .due = state->clock + later};
+}
+
+// MARK: Down
+
+// Signal and event descriptors have records that cannot be read in part, and no position.
+static bool has_position(const curing_sqe *sqe) { return sqe->offset != UINT64_MAX; }
+
+static void shorten(faulty *state, curing_sqe *sqe) {
+    curing_fault_kind kind;
+    switch (sqe->opcode) {
+    case CURING_OP_READ:
+        if (!has_position(sqe)) return;
+        kind = CURING_FAULT_SHORT_READ;
+        break;
+    case CURING_OP_WRITE:
+        if (!has_position(sqe)) return;
+        kind = CURING_FAULT_SHORT_WRITE;
+        break;
+    case CURING_OP_RECV:
+        kind = CURING_FAULT_SHORT_READ;
+        break;
+    case CURING_OP_SEND:
+        kind = CURING_FAULT_SHORT_WRITE;
+        break;
+    default:
+        return;
+    }
+    curing_fault fault;
+    if (faulty_decide(state, kind, sqe->opcode, sqe->length, &fault)) sqe->length = fault.amount;
+}
+
+static void mark_request(faulty *state, const curing_sqe *sqe) {
+    curing_fault fault;
+    mark made = {.user_data = sqe->user_data};
+    if (faulty_decide(state, CURING_FAULT_HOLD, sqe->opcode, 0, &fault)) made.hold = fault.amount;
+    if (faulty_decide(state, CURING_FAULT_REPEAT, sqe->opcode, 0, &fault)) made.repeat = fault.amount;
+    if (made.hold == 0 && made.repeat == 0) return;
+    state->marks =
+        faulty_grow(state->marks, state->mark_count, &state->mark_capacity, sizeof *state->marks);
+    state->marks[state->mark_count++] = made;
+}
+
+void faulty_submit(faulty *state, const curing_sqe *sqe) {
+    curing_sqe changed = *sqe;
+    if (!faulty_spares(state, sqe->user_data)) {
+        curing_fault fault;
+        if (faulty_decide(state, CURING_FAULT_RESULT, sqe->opcode, 0, &fault)) {
+            stage(state, (curing_cqe){.user_data = sqe->user_data, .result = fault.value}, 0);
+            return;
+        }
+        shorten(state, &changed);
+        mark_request(state, sqe);
+    }
+    curing_ring *inner = &state->inner;
+    inner->sqes[inner->sq_local_tail++ & inner->sq_mask] = changed;
+    state->in_flight++;
+}
+
+// MARK: Up
+
+static mark take_mark(faulty *state, uint64_t user_data) {
+    for (uint32_t i = 0; i < state->mark_count; i++) {
+        mark found = state->marks[i];
+        if (found.user_data != user_data) continue;
+        state->marks[i] = state->marks[--state->mark_count];
+        return found;
+    }
+    return (mark){0};
+}
+
+void faulty_collect(faulty *state) {
+    uint32_t count;
+    while ((count = curing_available(&state->inner)) > 0) {
+        for (uint32_t i = 0; i < count; i++) {
+            curing_cqe completion = *curing_completion(&state->inner, i);
+            mark found = take_mark(state, completion.user_data);
+            stage(state, completion, found.hold);
+            if (found.repeat > 0) stage(state, completion, found.hold + found.repeat);
+        }
+        curing_consume(&state->inner, count);
+        state->in_flight -= count;
+    }
+}

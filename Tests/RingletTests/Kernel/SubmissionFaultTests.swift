@@ -1,0 +1,129 @@
+import SystemPackage
+import Testing
+
+@testable @_spi(Testing) import Ringlet
+
+/// An enter that fails, or takes less than it was given, loses nothing and changes no order.
+@Suite(.timeLimit(.minutes(4))) struct SubmissionFaultTests {
+    /// Reads byte by byte what another fiber writes byte by byte. Returns what was read.
+    private static func converse(_ count: Int) throws -> [UInt8] {
+        let (client, server) = try connectedPair()
+        let reader = Fiber { () -> [UInt8] in
+            var bytes: [UInt8] = []
+            var buffer = Buffer(capacity: 100)
+            while try server.read(into: &buffer) > 0 { bytes += [UInt8](buffer) }
+            return bytes
+        }
+        for number in 0..<count {
+            try client.write(Buffer(copying: [UInt8(truncatingIfNeeded: number)]))
+            if number % 7 == 0 { try Fiber.sleep(for: .microseconds(10)) }
+        }
+        try client.finishWriting()
+        return try reader.join(deadline: .after(patience))
+    }
+
+    @Test(
+        arguments: KernelPreference.underFaults,
+        [Errno.interrupted, .resourceTemporarilyUnavailable, .resourceBusy])
+    func `a storm of failing enters delays and loses nothing`(kernel: KernelPreference, error: Errno)
+        async throws
+    {
+        let script = [KernelFault.enterFails(error).at(times: 500)]
+        let (bytes, failed) = try await FaultyScheduler.run(kernel, script) { faulty in
+            (try Self.converse(200), faulty.faults.count(.enterFails(error)))
+        }
+        #expect(bytes == (0..<200).map { UInt8($0) })
+        #expect(failed == 500)
+    }
+
+    @Test(
+        arguments: KernelPreference.underFaults,
+        [nil, Errno.interrupted, .resourceTemporarilyUnavailable, .resourceBusy])
+    func `what an enter did not take is submitted by a later one`(
+        kernel: KernelPreference, error: Errno?
+    ) async throws {
+        // Each time one of them is taken, and then the error, or none.
+        let script = [KernelFault.enterSubmitsOnly(1, then: error).at(times: .max)]
+        let (order, faults) = try await FaultyScheduler.run(kernel, script) { faulty in
+            let (client, server) = try connectedPair()
+            try client.write(Stream.buffer(count: 5))
+            let order = Journal<Int>()
+            let readers = (0..<5).map { number in
+                Fiber { () -> UInt8 in
+                    var buffer = Buffer(capacity: 1)
+                    try server.read(into: &buffer)
+                    order.note(number)
+                    return buffer[0]
+                }
+            }
+            let bytes = try readers.map { try $0.join(deadline: .after(patience)) }
+            // Each reader got the byte of its place, so the submissions kept their order.
+            #expect(bytes == Array(Stream.bytes(from: 0, count: 5)))
+            return (order.all, faulty.faults.count(.enterSubmitsOnly(1)))
+        }
+        #expect(order.sorted() == [0, 1, 2, 3, 4])
+        #expect(faults >= 4)
+    }
+
+    @Test(arguments: KernelPreference.underFaults)
+    func `what finds no room waits in a backlog, in order`(kernel: KernelPreference) async throws {
+        let count = 2000
+        try await FaultyScheduler.run(kernel) { faulty in
+            let (client, server) = try connectedPair()
+            try client.write(Stream.buffer(count: count))
+            let (worker, faults) = (faulty.worker, faulty.faults)
+            // From now on the kernel takes nothing. The queue has 128 places.
+            faults.add(.enterSubmitsOnly(0).at(times: 60))
+            let readers = (0..<count).map { _ in
+                Fiber { () -> UInt8 in
+                    var buffer = Buffer(capacity: 1)
+                    try server.read(into: &buffer)
+                    return buffer[0]
+                }
+            }
+            try yieldUntil("there is a backlog") { worker.ring.hasBacklog }
+            let bytes = try readers.map { try $0.join(deadline: .after(patience)) }
+            #expect(bytes == Array(Stream.bytes(from: 0, count: count)))
+            #expect(!worker.ring.hasBacklog)
+            #expect(faults.count(.enterSubmitsOnly(0)) == 60)
+        }
+    }
+
+    @Test(arguments: KernelPreference.underFaults)
+    func `a cancel in the backlog reaches its operation although nothing else happens`(
+        kernel: KernelPreference
+    ) async throws {
+        let count = 1000
+        try await FaultyScheduler.run(kernel) { faulty in
+            let worker = faulty.worker
+            let (client, server) = try connectedPair()
+            let readers = (0..<count).map { _ in
+                Fiber {
+                    var buffer = Buffer(capacity: 1)
+                    try server.read(into: &buffer)
+                }
+            }
+            try yieldUntil("all wait") { worker.operationsOfTheTest == count }
+            try yieldUntil("the kernel has them") { worker.ring.pending == 0 }
+            // More cancels than the queue holds, and the kernel takes none while they are made.
+            faulty.faults.add(.enterSubmitsOnly(0).at(times: 900))
+            for reader in readers { reader.cancel() }
+            #expect(worker.ring.hasBacklog)
+            for reader in readers {
+                #expect(throws: CancellationError.self) {
+                    try reader.join(deadline: .after(patience))
+                }
+            }
+            try client.close()
+        }
+    }
+
+    @Test func `an enter that lost completions ends the process and says so`() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            // EBADR: Linux had no memory to keep a completion.
+            _ = try await FaultyScheduler.run(.automatic, [.enterFails(Errno(rawValue: 53))]) { _ in }
+        }
+        let output = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(output.contains("completions are lost"))
+    }
+}
