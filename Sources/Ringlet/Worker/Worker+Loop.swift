@@ -38,7 +38,8 @@ extension Worker {
 
     /// The second part: one enter, which submits and, when there is nothing to run, waits.
     func rest() {
-        if ready.isEmpty && inbox.isEmpty {
+        // What the backlog holds may be what a completion depends on, so with one there is no wait.
+        if ready.isEmpty && inbox.isEmpty && !ring.hasBacklog {
             waitForCompletions()
         } else if ring.pending > 0 || ring.needsEnter {
             enter(wait: false, timeout: -1)

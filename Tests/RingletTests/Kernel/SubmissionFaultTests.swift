@@ -118,6 +118,37 @@ import Testing
         }
     }
 
+    @Test(arguments: KernelPreference.underFaults)
+    func `what waits in the backlog is submitted although nothing before it ends`(
+        kernel: KernelPreference
+    ) async throws {
+        try await FaultyScheduler.run(kernel) { faulty in
+            let worker = faulty.worker
+            let (mute, silent) = try connectedPair()
+            let (client, server) = try connectedPair()
+            let answered = Fiber { () -> Int in
+                var buffer = Buffer(capacity: 1)
+                return try server.read(into: &buffer)
+            }
+            try yieldUntil("it reads") { worker.operationsOfTheTest == 1 && worker.ring.pending == 0 }
+            faulty.faults.add(.enterSubmitsOnly(0).at(times: 20))
+            // Twice what the queue holds, and the first of it never ends by itself.
+            let readers = (0..<300).map { _ in
+                Fiber {
+                    var buffer = Buffer(capacity: 1)
+                    try silent.read(into: &buffer)
+                }
+            }
+            try yieldUntil("there is a backlog") { worker.operationsOfTheTest == 301 }
+            #expect(worker.ring.hasBacklog)
+            try client.write(Buffer(copying: [1]))
+            let count = try answered.join(deadline: .after(patience))
+            #expect(count == 1)
+            for reader in readers { reader.cancel() }
+            try mute.close()
+        }
+    }
+
     @Test func `an enter that lost completions ends the process and says so`() async {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             // EBADR: Linux had no memory to keep a completion.
