@@ -53,7 +53,8 @@ extension Worker {
             submitUnawaited(.cancel(userData: kind.userData))
         }
         while internalOperations > 0 {
-            enter(wait: true, timeout: -1)
+            if ring.hasBacklog { ring.submitBacklog() }
+            enter(wait: !ring.hasBacklog, timeout: -1)
             harvest()
         }
         // Nobody has contended for them yet. From here on others push to a closed worker, but wait for this.

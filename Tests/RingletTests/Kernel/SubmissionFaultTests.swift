@@ -149,6 +149,22 @@ import Testing
         }
     }
 
+    @Test(arguments: KernelPreference.underFaults)
+    func `a worker ends although its queue is full`(kernel: KernelPreference) async throws {
+        let faulty = try FaultyScheduler(kernel, [])
+        let (worker, faults) = (faulty.worker, faulty.faults)
+        worker.perform { worker in
+            faults.add(.enterSubmitsOnly(0).at(times: 10))
+            // Requests that nobody waits for. The cancel of the wake-up finds no place after them.
+            while worker.ring.pending < Ring.submissionEntries {
+                worker.submitUnawaited(.cancel(userData: .max))
+            }
+            // In the same turn, so that the loop has no chance to submit them.
+            worker.beginShutdown()
+        }
+        try await faulty.end()
+    }
+
     @Test func `an enter that lost completions ends the process and says so`() async {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             // EBADR: Linux had no memory to keep a completion.
