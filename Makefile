@@ -92,11 +92,13 @@ test-syscalls: build
 	    RINGLET_KERNEL=emulated Benchmarks/Floor/check_syscalls.sh 2.3 50 "$$server" || exit 1; \
 	done
 
-# A seed that fails is printed; `ringlet stress --seed S` repeats it.
+# The seeds of a round that fails are printed; `ringlet stress --seed S --faults F` repeats it.
 test-stress: build
 	.build/release/ringlet stress --seconds 15 --seed 1 --workers 2
 	RINGLET_KERNEL=emulated .build/release/ringlet stress --seconds 10 --seed 3 --workers 2
 	RINGLET_KERNEL_MASK=5.15 .build/release/ringlet stress --seconds 5 --seed 2 --workers 1
+	.build/release/ringlet stress --seconds 10 --seed 4 --faults 1 --workers 2
+	RINGLET_KERNEL=emulated .build/release/ringlet stress --seconds 10 --seed 5 --faults 2 --workers 3
 
 # Where io_uring is refused, and where limits are low.
 test-sandbox: build

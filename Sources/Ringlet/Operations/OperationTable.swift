@@ -170,6 +170,11 @@ struct OperationTable: ~Copyable {
         return found
     }
 
+    /// Calls `body` with the slot of every operation in flight. O(capacity).
+    func forEach(_ body: (Slot) -> Void) {
+        for index in 0..<slots.capacity where slots[index].state != .free { body(slots[index]) }
+    }
+
     deinit {
         slots.deallocate()
     }

@@ -26,7 +26,7 @@ final class WaitNode: @unchecked Sendable {
 
     /// Where the node waits. Written before the node is shared; a fiber's, which is used again, is shared anew
     /// for each wait.
-    private var source: (any WaitSource)?
+    private(set) var source: (any WaitSource)?
 
     /// For a fiber, whose waits come one after another.
     init(of fiber: FiberRef) {

@@ -4,53 +4,72 @@ import Ringlet
 struct StressCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stress",
-        abstract: "Mix echoes, cancels, deadlines and closes, and check that nothing is lost or leaked.")
+        abstract: "Mix all that Ringlet does, cut it short everywhere, and check that nothing is lost or leaked.")
 
     @Option(help: "What decides every random choice; printed when something fails.")
     var seed: UInt64 = 1
 
-    @Option(help: "How long to go on.")
+    @Option(help: "How long to go on; 0 until SIGINT or SIGTERM.")
     var seconds = 10
 
     @Option(help: "Threads, each with its own ring.")
     var workers = 2
 
+    @Option(help: "A seed for faults of the kernel, whose errors the load then expects, and no others.")
+    var faults: UInt64?
+
     func validate() throws {
-        guard seconds > 0 else { throw ValidationError("It takes at least one second.") }
+        guard seconds >= 0 else { throw ValidationError("Time does not run backwards.") }
         guard (1...64).contains(workers) else { throw ValidationError("1 to 64 workers.") }
     }
 
     func run() throws {
-        let end = Deadline.after(.seconds(seconds))
+        let signals = try SignalListener(for: [.interrupt, .terminate])
+        let watchdog = StressWatchdog()
+        let end = seconds == 0 ? Deadline.never : .after(.seconds(seconds))
         var totals = StressTally()
         var round: UInt64 = 0
         // What the process keeps for good is there after the first rounds.
         let warmUp: UInt64 = 5
         var baseline = ProcessFigures.now
-        while !end.hasPassed || round <= warmUp {
-            let roundSeed = seed &+ round
+        var isStopped = false
+        while !isStopped && (!end.hasPassed || round <= warmUp) {
+            let roundFaults = faults.map { $0 &+ round }
+            let name =
+                "round \(round) (--seed \(seed &+ round)\(roundFaults.map { " --faults \($0)" } ?? "") --workers \(workers))"
+            watchdog.begin(name)
             do {
-                totals.add(try StressRound(seed: roundSeed, workers: workers).run())
+                let outcome = try StressRound(
+                    seed: seed &+ round, workers: workers, faultSeed: roundFaults, watchdog: watchdog,
+                    signals: signals
+                ).run()
+                totals.add(outcome.tally)
+                isStopped = outcome.isStopped
             } catch {
-                print("failed in round \(round): \(error); repeat it with --seed \(roundSeed)")
+                print("\(name) failed: \(error)")
                 throw ExitCode.failure
             }
+            watchdog.end()
             if round == warmUp { baseline = .now }
             let figures = round > warmUp ? ProcessFigures.settled(at: baseline) : baseline
             if figures.descriptors > baseline.descriptors {
-                print(
-                    "\(figures.descriptors - baseline.descriptors) descriptors leaked by round \(round); repeat it with --seed \(roundSeed)"
-                )
+                print("\(name): \(figures.descriptors - baseline.descriptors) descriptors leaked by now")
                 throw ExitCode.failure
             }
             round += 1
         }
+        try report(rounds: Int(round), totals, baseline)
+    }
+
+    private func report(rounds: Int, _ totals: StressTally, _ baseline: ProcessFigures) throws {
         let figures = ProcessFigures.now
         print(
             """
-            \(grouped(Int(round))) rounds from seed \(seed): \(grouped(totals.echoes)) echoes checked, \
+            \(grouped(rounds)) rounds from seed \(seed): \(grouped(totals.fibers)) fibers, \
+            \(grouped(totals.echoes)) echoes and \(grouped(totals.bytes)) bytes checked, \
             \(grouped(totals.cancelled)) cancelled, \(grouped(totals.timedOut)) timed out, \
-            \(grouped(totals.closed)) closed or reset while waiting
+            \(grouped(totals.closed)) closed or reset while waiting, \
+            \(grouped(totals.failed)) operations failed by faults
             descriptors \(baseline.descriptors) → \(figures.descriptors), \
             memory \(grouped(baseline.residentKiB)) → \(grouped(figures.residentKiB)) KiB
             """)
@@ -60,24 +79,4 @@ struct StressCommand: ParsableCommand {
             throw ExitCode.failure
         }
     }
-}
-
-/// What a round counted.
-struct StressTally: Sendable {
-    var echoes = 0
-    var cancelled = 0
-    var timedOut = 0
-    var closed = 0
-
-    mutating func add(_ other: StressTally) {
-        echoes += other.echoes
-        cancelled += other.cancelled
-        timedOut += other.timedOut
-        closed += other.closed
-    }
-}
-
-/// Something that must never happen.
-struct StressFailure: Error, CustomStringConvertible {
-    let description: String
 }

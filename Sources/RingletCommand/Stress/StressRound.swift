@@ -1,4 +1,4 @@
-import Ringlet
+@_spi(Testing) import Ringlet
 import Synchronization
 import SystemPackage
 
@@ -23,122 +23,91 @@ struct SeededGenerator: RandomNumberGenerator {
 struct StressRound {
     let seed: UInt64
     let workers: Int
+    /// A seed for faults of the kernel, or nil for none.
+    let faultSeed: UInt64?
+    let watchdog: StressWatchdog
+    let signals: SignalListener
 
-    private static let largestMessage = 32 * 1024
-
-    private final class Tally: Sendable {
-        let state = Mutex(StressTally())
-    }
-
-    func run() throws -> StressTally {
-        let tally = Tally()
-        var random = SeededGenerator(seed: seed)
-        let colour: EchoColour = Bool.random(using: &random) ? .fibers : .tasks
-        let clientCount = Int.random(in: 10...80, using: &random)
-        let workers = workers
-        let seed = seed
-        try Scheduler.run(SchedulerOptions(workers: workers)) {
-            guard let scheduler = Scheduler.current else { return }
-            let server = try EchoServer(on: .loopback(port: 0), colour: colour, bufferSize: 8192)
-            let address = server.address
-            let clients = (0..<clientCount).map { number in
-                scheduler.spawn(onWorker: number % workers, name: "client-\(number)") {
-                    var random = SeededGenerator(seed: seed << 16 | UInt64(number))
-                    try Self.ask(address, &random, tally)
-                }
-            }
-            // Cancels some of them, at any moment of their lives.
-            var random = SeededGenerator(seed: ~seed)
-            for _ in 0..<clientCount / 4 {
-                let pause = Duration.microseconds(Int.random(in: 0...3000, using: &random))
-                try Fiber.sleep(for: pause)
-                clients.randomElement(using: &random)?.cancel()
-            }
-            for client in clients {
-                do {
-                    try client.join()
-                } catch is CancellationError {
-                    tally.state.withLock { $0.cancelled += 1 }
-                }
-            }
-            // The rest, servers among it, is cancelled and awaited at the end of run.
+    /// What a round counted, and whether a signal asks to stop.
+    func run() throws -> (tally: StressTally, isStopped: Bool) {
+        let faults = faultSeed.map { KernelFaults(seed: $0) }
+        let ledger = StressLedger(faults: faults)
+        var options = SchedulerOptions(workers: workers)
+        options.faults = faults
+        let (seed, watchdog, signals) = (seed, watchdog, signals)
+        let (scheduler, isStopped) = try Scheduler.run(options) { () -> (Scheduler, Bool) in
+            guard let scheduler = Scheduler.current else { preconditionFailure("inside run") }
+            watchdog.watch(scheduler)
+            try Self.load(scheduler, ledger, SeededGenerator(seed: seed))
+            ledger.close()
+            // Servers are cancelled and awaited at the end of run.
+            return (scheduler, (try? signals.next(deadline: .after(.microseconds(200)))) != nil)
         }
-        return tally.state.withLock { $0 }
+        watchdog.watch(nil)
+        let wrong = ledger.balance(scheduler.remains)
+        if let first = wrong.first {
+            let rest = wrong.count > 1 ? " (and \(wrong.count - 1) more)" : ""
+            throw StressFailure(description: first + rest)
+        }
+        return (ledger.tally, isStopped)
     }
 
-    /// A client that asks, checks, and now and then misbehaves.
-    private static func ask(
-        _ address: SocketAddress, _ random: inout SeededGenerator, _ tally: Tally
+    private static func load(
+        _ scheduler: Scheduler, _ ledger: StressLedger, _ generator: SeededGenerator
     ) throws {
-        for _ in 0..<Int.random(in: 1...4, using: &random) {
-            let connection = try TCPConnection.connect(to: address)
-            switch Int.random(in: 0..<6, using: &random) {
-            case 0:
-                try waitInVain(connection, &random, tally)
-            case 1:
-                try closeWhileWaiting(connection, tally)
-                continue
-            case 2:
-                // Dropped with bytes on their way in both directions.
-                try connection.write(Buffer(copying: [1, 2, 3]))
-                tally.state.withLock { $0.closed += 1 }
-                continue
-            default:
-                for _ in 0..<Int.random(in: 1...20, using: &random) {
-                    try echo(connection, &random)
-                    tally.state.withLock { $0.echoes += 1 }
+        var random = generator
+        let server = try StressServer(
+            on: scheduler, ledger, bufferSize: Int.random(in: 1000...16_000, using: &random))
+        let families = StressFamilies(scheduler: scheduler, ledger: ledger)
+        var fibers: [Fiber<Void>] = []
+
+        for number in 0..<Int.random(in: 10...60, using: &random) {
+            let client = StressClient(
+                address: server.address, scheduler: scheduler, ledger: ledger,
+                random: SeededGenerator(seed: random.next()),
+                fuse: Int.random(in: 0..<4, using: &random) == 0
+                    ? Int.random(in: 1...60, using: &random) : -1)
+            fibers.append(
+                ledger.spawn(on: scheduler, worker: families.anyWorker(&random), name: "client-\(number)") {
+                    var client = client
+                    try client.run()
+                })
+        }
+        let tasks = (0..<Int.random(in: 3...20, using: &random)).map { number in
+            let (seed, address) = (random.next(), server.address)
+            let executor = scheduler.taskExecutor(ofWorker: families.anyWorker(&random))
+            return Task(executorPreference: executor) {
+                do { try await StressTaskClient(address: address, ledger: ledger).run(seed: seed) } catch {
+                    ledger.settle(error, "task-\(number)", isCancelled: Task.isCancelled)
                 }
             }
-            try connection.close()
         }
-    }
-
-    private static func echo(_ connection: TCPConnection, _ random: inout SeededGenerator) throws {
-        let size = Int.random(in: 1...largestMessage, using: &random)
-        let start = UInt8.random(in: 0...255, using: &random)
-        let question = Buffer(copying: (0..<size).map { start &+ UInt8(truncatingIfNeeded: $0) })
-        // The answer is read while the question is still being written, or both sides would block.
-        let writer = Fiber { try connection.write(question) }
-        var answer = Buffer(capacity: 4096)
-        var received = 0
-        while received < size {
-            let count = try connection.read(into: &answer)
-            guard count > 0 else { throw StressFailure(description: "the server ended early") }
-            for index in 0..<count
-            where answer[index] != start &+ UInt8(truncatingIfNeeded: received + index) {
-                throw StressFailure(description: "byte \(received + index) of \(size) is wrong")
-            }
-            received += count
+        for number in 0..<Int.random(in: 2...8, using: &random) {
+            let (seed, worker) = (random.next(), families.anyWorker(&random))
+            fibers.append(
+                ledger.spawn(on: scheduler, worker: worker, name: "family-\(number)") {
+                    var random = SeededGenerator(seed: seed)
+                    switch number % 4 {
+                    case 0: _ = try families.grow(depth: 4, &random)
+                    case 1:
+                        guard try families.handRound(20, from: worker) == 20 else {
+                            throw StressFailure(description: "a number was lost on its round")
+                        }
+                    case 2: _ = try families.dive(Int.random(in: 100...600, using: &random), &random)
+                    default: try families.keepFile(number, &random)
+                    }
+                })
         }
-        try writer.join()
-    }
-
-    /// A deadline for an answer that nobody gives.
-    private static func waitInVain(
-        _ connection: TCPConnection, _ random: inout SeededGenerator, _ tally: Tally
-    ) throws {
-        var buffer = Buffer(capacity: 16)
-        let patience = Duration.microseconds(Int.random(in: 0...2000, using: &random))
-        do {
-            try connection.read(into: &buffer, deadline: .after(patience))
-            throw StressFailure(description: "an answer without a question")
-        } catch is TimeoutError {
-            tally.state.withLock { $0.timedOut += 1 }
+        // Cancels some of them, at any moment of their lives.
+        for _ in 0..<fibers.count / 4 {
+            try Fiber.sleep(for: .microseconds(Int.random(in: 0...3000, using: &random)))
+            if Bool.random(using: &random) { fibers.randomElement(using: &random)?.cancel() }
+            if Int.random(in: 0..<4, using: &random) == 0 { tasks.randomElement(using: &random)?.cancel() }
         }
-    }
-
-    private static func closeWhileWaiting(_ connection: TCPConnection, _ tally: Tally) throws {
-        let reader = Fiber {
-            var buffer = Buffer(capacity: 16)
-            try connection.read(into: &buffer)
+        for fiber in fibers {
+            // Thrown for a fiber that was cancelled before it began.
+            do { try fiber.join() } catch is CancellationError { ledger.count { $0.cancelled += 1 } }
         }
-        try Fiber.yield()
-        try connection.close()
-        do {
-            try reader.join()
-            throw StressFailure(description: "a read of a closed connection succeeded")
-        } catch Errno.badFileDescriptor {
-            tally.state.withLock { $0.closed += 1 }
-        }
+        try Fiber.await { for task in tasks { await task.value } }
     }
 }

@@ -1,0 +1,115 @@
+import Synchronization
+
+@_spi(Testing)
+extension Scheduler {
+    /// Who waits on what, worker by worker: for whoever finds that nothing goes on.
+    ///
+    /// Each worker describes itself in its next turn. One that does not come round until `deadline` is said to be
+    /// stuck, in the code of a fiber or task, or in the kernel. Blocks a plain thread; O(fibers + operations).
+    public func dump(deadline: Deadline = .after(.seconds(2))) -> String {
+        workers.map { worker in
+            let answer = DumpAnswer()
+            worker.perform { answer.give($0.dump) }
+            return answer.wait(until: deadline) ?? "worker \(worker.index): does not come round"
+        }.joined(separator: "\n")
+    }
+
+    /// What is left on a worker that has ended; nothing but the count, unless something is wrong.
+    public struct Remains: Sendable, Hashable {
+        /// Operations whose terminal completion has not come.
+        public var operations = 0
+        /// Completions of operations that had ended already.
+        public var staleCompletions: UInt64 = 0
+        /// Fibers whose stack has not ended.
+        public var hasFibers = false
+    }
+
+    /// What is left on each worker. After ``shutdown(deadline:)`` or ``run(_:_:)-(_,()->Success)``; as long as workers run,
+    /// only they may look.
+    public var remains: [Remains] {
+        precondition(state.isShuttingDown, "a scheduler that runs has no remains")
+        return workers.map {
+            Remains(
+                operations: $0.operations.activeCount, staleCompletions: $0.operations.staleCount,
+                hasFibers: $0.liveFibers != nil)
+        }
+    }
+}
+
+/// A text that one thread waits for and another one gives, perhaps too late.
+private final class DumpAnswer: Sendable {
+    private let text = Mutex<String?>(nil)
+    private let parker = ThreadParker()
+
+    deinit { parker.deallocate() }
+
+    func give(_ dump: String) {
+        text.withLock { $0 = dump }
+        parker.unpark()
+    }
+
+    func wait(until deadline: Deadline) -> String? {
+        _ = parker.park(until: deadline.nanoseconds)
+        return text.withLock { $0 }
+    }
+}
+
+extension Worker {
+    /// On the worker's thread, or once it has ended.
+    var dump: String {
+        var ofFibers: [UInt: String] = [:]
+        var ofTasks: [String] = []
+        operations.forEach { slot in
+            switch slot.waiter {
+            case .fiber(let fiber): ofFibers[fiber.address] = slot.wait
+            case .task, .parkedTask: ofTasks.append("a task: \(slot.wait)")
+            case .closing: ofTasks.append("a close: \(slot.wait)")
+            case .none: break
+            }
+        }
+        var lines = [
+            """
+            worker \(index): turn \(counters.turns), \(ready.count) ready, \
+            \(inbox.isEmpty ? "nothing" : "something") injected, \(operations.activeCount) operations, \
+            \(timers.count) timers, \(ring.pending) submissions pending\
+            \(ring.hasBacklog ? " and a backlog" : ""), \(operations.staleCount) stale completions\
+            \(isShuttingDown ? ", shutting down" : "")
+            """
+        ]
+        var next = liveFibers
+        while let fiber = next {
+            let cancelled = fiber.isCancelled ? ", cancelled" : ""
+            lines.append("  \(fiber.owner)\(cancelled): \(ofFibers[fiber.address] ?? fiber.waitOutsideKernel)")
+            next = fiber.nextLive
+        }
+        return (lines + ofTasks.map { "  \($0)" }).joined(separator: "\n")
+    }
+}
+
+extension OperationTable.Slot {
+    fileprivate var wait: String {
+        let place = descriptor < 0 ? "without a descriptor" : "on descriptor \(descriptor)"
+        return "an operation \(place)" + (state == .cancelling ? ", to be cancelled: \(reason)" : "")
+    }
+}
+
+extension FiberRef {
+    fileprivate var waitOutsideKernel: String {
+        switch wait.kind {
+        case .none: "ready, or running"
+        case .operation: "an operation that has ended"
+        case .timer: "a timer"
+        case .node: WaitNode.named(by: wait.token).source?.whatIsAwaited ?? "about to run"
+        }
+    }
+}
+
+extension WaitSource {
+    fileprivate var whatIsAwaited: String {
+        switch self {
+        case let fiber as AnyFiber: "the end of \(fiber)"
+        case let descriptor as Descriptor: "the end of what uses descriptor \(descriptor.raw)"
+        default: "somebody else"
+        }
+    }
+}
