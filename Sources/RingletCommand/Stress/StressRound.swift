@@ -93,7 +93,7 @@ struct StressRound {
                         guard try families.handRound(20, from: worker) == 20 else {
                             throw StressFailure(description: "a number was lost on its round")
                         }
-                    case 2: _ = try families.dive(Int.random(in: 100...600, using: &random), &random)
+                    case 2: _ = try families.dive(Int.random(in: 50...250, using: &random), &random)
                     default: try families.keepFile(number, &random)
                     }
                 })
