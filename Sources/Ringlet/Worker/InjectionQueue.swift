@@ -15,6 +15,10 @@ import Synchronization
 /// `parked`. The worker first publishes `parked`, then looks at the queue once more, then sleeps. All
 /// four steps are sequentially consistent, so either the producer sees `parked` or the worker sees
 /// the push. A worker that finds `notified` instead of `awake` does not sleep.
+///
+/// `ParkModelTests` tries every order of these steps, and what happens without each of them. On x86-64 the worker's second
+/// look finds nothing that its compare-and-swap has not; it is for the memory model, in which the exchange of `drain` may
+/// come before the store before it and `isEmpty` may miss a push.
 struct InjectionQueue: ~Copyable, Sendable {
     enum State: UInt8, AtomicRepresentable {
         case awake, parked, notified
