@@ -17,36 +17,86 @@ struct OperationToken: BitwiseCopyable, Equatable, Sendable {
     @inline(__always)
     var index: Int { Int(UInt32(truncatingIfNeeded: userData)) }
 
+    /// With the kind above it, which is 0: what is no operation has no generation of a slot.
     @inline(__always)
-    var generation: UInt32 { UInt32(truncatingIfNeeded: userData &>> 32) & 0xff_ffff }
+    var generation: UInt32 { UInt32(truncatingIfNeeded: userData &>> 32) }
+
+    static let generationMask: UInt32 = 0xff_ffff
 }
 
 /// The operations in flight on one worker.
 ///
-/// State of a slot, and what moves it:
+/// What moves a slot from state to state, and where a request is refused:
 ///
-///     free ── insert ──▶ active ── markCancelling ──▶ cancelling
-///       ▲                   │                              │
-///       └──── complete ─────┴────────── complete ──────────┘
+///     state         insert        request to cancel           completion
+///     free          active        refused: it has ended       counted as stale
+///     active        impossible    cancelling                  free
+///     cancelling    impossible    refused: a reason stands    free
 ///
-/// `complete` is the terminal completion and the only way back to free, because until then the
-/// kernel may write to the operation's memory. Every other transition traps.
+/// The terminal completion is the only way back to free, because until then the kernel may write to the operation's
+/// memory. Whether a request or completion is of the slot's operation or of an earlier one, the generation tells, which moves
+/// on with each completion. What is impossible is a slot that was handed out twice, or a completion of what was never
+/// submitted; debug builds trap.
 struct OperationTable: ~Copyable {
-    enum State: UInt8, BitwiseCopyable {
+    enum State: UInt8 {
         case free, active, cancelling
+
+        enum Event: UInt8 {
+            case insert, cancel, complete
+        }
+
+        /// The table above; nil where it says anything but a state.
+        @inline(__always)
+        func after(_ event: Event) -> State? {
+            switch (self, event) {
+            case (.free, .insert): .active
+            case (.active, .cancel): .cancelling
+            case (.active, .complete), (.cancelling, .complete): .free
+            case (.free, .cancel), (.free, .complete), (.active, .insert), (.cancelling, .insert),
+                (.cancelling, .cancel):
+                nil
+            }
+        }
     }
 
     struct Slot: BitwiseCopyable {
-        var generation: UInt32 = 0
-        var state = State.free
-        var reason = CancelReason.none
+        private(set) var generation: UInt32 = 0
+        private(set) var state = State.free
+        private(set) var reason = CancelReason.none
         /// A shutdown leaves it alone: clean-up that must finish.
-        var isShielded = false
+        private(set) var isShielded = false
         /// For cancel-by-descriptor on kernels that lack it; -1 when the operation has none.
-        var descriptor: Int32 = -1
+        private(set) var descriptor: Int32 = -1
         var nextFree: UInt32 = 0
         var timer = TimerToken.none
-        var waiter = Waiter.none
+        private(set) var waiter = Waiter.none
+
+        @inline(__always)
+        mutating func occupy(by waiter: Waiter, descriptor: Int32, shielded: Bool) {
+            assert(state.after(.insert) == .active, "an operation's slot was given to another one")
+            state = .active
+            reason = .none
+            isShielded = shielded
+            self.descriptor = descriptor
+            timer = .none
+            self.waiter = waiter
+        }
+
+        /// False when a request to cancel makes no difference any more.
+        mutating func cancel(_ reason: CancelReason) -> Bool {
+            guard let next = state.after(.cancel) else { return false }
+            state = next
+            self.reason = reason
+            return true
+        }
+
+        /// The waiter stays: it is a plain word, and the next insertion overwrites it.
+        @inline(__always)
+        mutating func release() {
+            assert(state.after(.complete) == .free, "an operation ended twice, or never began")
+            generation = (generation &+ 1) & OperationToken.generationMask
+            state = .free
+        }
     }
 
     private var slots: HotArray<Slot>
@@ -83,20 +133,15 @@ struct OperationTable: ~Copyable {
         return OperationToken(
             index: index,
             generation: Self.occupy(
-                &slots[at], waiter: waiter, descriptor: descriptor, shielded: shielded))
+                &slots[at], by: waiter, descriptor: descriptor, shielded: shielded))
     }
 
-    /// Returns the generation.
+    /// Returns the generation: with both in one call, the slot is accessed once.
     @inline(__always)
     private static func occupy(
-        _ slot: inout Slot, waiter: Waiter, descriptor: Int32, shielded: Bool
+        _ slot: inout Slot, by waiter: Waiter, descriptor: Int32, shielded: Bool
     ) -> UInt32 {
-        slot.state = .active
-        slot.reason = .none
-        slot.isShielded = shielded
-        slot.descriptor = descriptor
-        slot.timer = .none
-        slot.waiter = waiter
+        slot.occupy(by: waiter, descriptor: descriptor, shielded: shielded)
         return slot.generation
     }
 
@@ -111,7 +156,6 @@ struct OperationTable: ~Copyable {
     /// True when `token` names an operation in flight.
     @inline(__always)
     func holds(_ token: OperationToken) -> Bool {
-        // Freeing moves the generation on, so a free slot matches no token.
         let index = token.index
         return index < slots.capacity && slots[index].generation == token.generation
     }
@@ -125,10 +169,7 @@ struct OperationTable: ~Copyable {
     /// Records that cancellation was requested. False when there is nothing to request: the token is
     /// stale, or a request is under way already (its reason stands).
     mutating func markCancelling(_ token: OperationToken, reason: CancelReason) -> Bool {
-        guard holds(token), slots[token.index].state == .active else { return false }
-        slots[token.index].state = .cancelling
-        slots[token.index].reason = reason
-        return true
+        holds(token) && slots[token.index].cancel(reason)
     }
 
     /// The terminal completion: frees the slot and gives back what it held. Nil when stale.
@@ -151,9 +192,7 @@ struct OperationTable: ~Copyable {
     private static func release(_ slot: inout Slot, nextFree: UInt32)
         -> (waiter: Waiter, reason: CancelReason, timer: TimerToken)
     {
-        // The waiter stays in the free slot: it is a plain word, and the next insert overwrites it.
-        slot.generation = (slot.generation &+ 1) & 0xff_ffff
-        slot.state = .free
+        slot.release()
         slot.nextFree = nextFree
         return (slot.waiter, slot.reason, slot.timer)
     }

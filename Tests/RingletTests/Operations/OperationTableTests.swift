@@ -146,6 +146,71 @@ private final class Table {
         #expect(table.tokens { _ in true }.isEmpty)
     }
 
+    // MARK: Slot by slot
+
+    private typealias State = OperationTable.State
+
+    private static func slot(in state: State) -> OperationTable.Slot {
+        var slot = OperationTable.Slot()
+        if state != .free { slot.occupy(by: .none, descriptor: 5, shielded: false) }
+        if state == .cancelling { _ = slot.cancel(.user) }
+        return slot
+    }
+
+    @Test func `a slot does what the table of its states says`() {
+        for state in [State.free, .active, .cancelling] {
+            var slot = Self.slot(in: state)
+            #expect(slot.state == state)
+            let cancelled = slot.cancel(.deadline)
+            #expect(cancelled == (state.after(.cancel) == .cancelling))
+            #expect(slot.state == (state.after(.cancel) ?? state))
+            #expect(slot.reason == [.none, .deadline, .user][Int(state.rawValue)])
+        }
+        var slot = OperationTable.Slot()
+        for _ in 0..<3 {
+            for state in [State.active, .cancelling] {
+                #expect(slot.state.after(.insert) == .active)
+                slot.occupy(by: .none, descriptor: 5, shielded: false)
+                #expect(slot.state == .active)
+                if state == .cancelling { _ = slot.cancel(.shutdown) }
+                #expect(slot.state == state)
+                #expect(slot.state.after(.complete) == .free)
+                slot.release()
+                #expect(slot.state == .free)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        (State.active, State.Event.insert, "an operation's slot was given to another one"),
+        (.cancelling, .insert, "an operation's slot was given to another one"),
+        (.free, .complete, "an operation ended twice, or never began"),
+    ])
+    private func `what is impossible traps`(state: State, event: State.Event, words: String) async {
+        #expect(state.after(event) == nil)
+        let (from, by) = (state.rawValue, event.rawValue)
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            [from = from as UInt8, by = by as UInt8] in
+            var slot = Self.slot(in: try #require(OperationTable.State(rawValue: from)))
+            if by == 0 {
+                slot.occupy(by: .none, descriptor: 5, shielded: false)
+            } else {
+                slot.release()
+            }
+        }
+        let output = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(output.contains(words), "stderr: \(output)")
+    }
+
+    @Test func `a completion of what was never submitted traps`() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            // The token that the first operation of this slot will have.
+            _ = Table(capacity: 1).complete(OperationToken(index: 0, generation: 0))
+        }
+        let output = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(output.contains("never began"), "stderr: \(output)")
+    }
+
     @Test func `a token's parts survive the trip through a runnable`() {
         let token = OperationToken(index: .max - 1, generation: 0xff_ffff)
         #expect(token.userData >> 56 == 0)
