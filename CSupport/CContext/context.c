@@ -74,6 +74,7 @@ void cctx_destroy(cctx_stack_pool *pool, cctx *context) {
 void cctx_begin(cctx *context) {
     cctx_announce_begin(context);
     context->entry(context->argument);
+    if (context->state == cctx_forked) cctx_trap_forked();
     context->finished = true;
     cctx_leave(context);
     __builtin_unreachable();
@@ -82,6 +83,11 @@ void cctx_begin(cctx *context) {
 void cctx_trap_not_resumable(const cctx *context) {
     if (context->finished) trap("ringlet: a context was resumed that has finished\n");
     trap("ringlet: a context was resumed that is running already\n");
+}
+
+void cctx_trap_forked(void) {
+    trap("ringlet: a fiber waits or ends in the child of a fork that it called; its scheduler is the "
+         "parent's: exec a program or call _exit instead\n");
 }
 
 void cctx_trap_no_context(void) {

@@ -32,6 +32,7 @@ HIDDEN void cctx_begin(cctx *context);
 // The rules that a resume or a suspension broke, on stderr; then a trap.
 HIDDEN __attribute__((noreturn)) void cctx_trap_not_resumable(const cctx *context);
 HIDDEN __attribute__((noreturn)) void cctx_trap_no_context(void);
+HIDDEN __attribute__((noreturn)) void cctx_trap_forked(void);
 
 // Tell the sanitizers and valgrind that the stack of `context` starts or stops being one.
 HIDDEN void cctx_announce_create(cctx *context);

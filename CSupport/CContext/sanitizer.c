@@ -124,6 +124,7 @@ BARE void cctx_leave(cctx *context) { switch_to_resumer(context, true); }
 
 BARE void cctx_suspend_out_of_line(cctx *context) {
     if (!context) cctx_trap_no_context();
+    if (context->state == cctx_forked) cctx_trap_forked();
     switch_to_resumer(context, false);
 }
 

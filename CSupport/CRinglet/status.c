@@ -151,6 +151,7 @@ static const status_text library_texts[] = {
     {"RINGLET_E_INTERNAL", "a failure inside the library"},
     {"RINGLET_E_ENVIRONMENT", "an environment variable of Ringlet has a value that means nothing"},
     {"RINGLET_E_KERNEL", "the kernel's io_uring is too old; Linux 5.15 or newer is needed"},
+    {"RINGLET_E_FORK", "the child of a fork has no scheduler; exec a program there"},
 };
 
 enum {

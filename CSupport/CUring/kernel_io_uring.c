@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "curing.h"
+#include "curing_linux.h"
 #include "setup.h"
 
 _Static_assert(sizeof(curing_sqe) == sizeof(struct io_uring_sqe), "submissions are 64 bytes");
@@ -30,6 +31,7 @@ static int real_setup(curing_ring *ring, uint32_t sq_entries, uint32_t cq_entrie
     }
     // A child must not share the queues: it would submit in its parent's name.
     error = io_uring_ring_dontfork(real);
+    if (error == 0) error = curing_own(real->ring_fd);
     if (error < 0) {
         io_uring_queue_exit(real);
         free(real);
@@ -81,6 +83,7 @@ static int real_register(curing_ring *ring, uint32_t opcode, void *argument, uin
 
 static void real_teardown(curing_ring *ring) {
     struct io_uring *real = ring->kernel_state;
+    curing_disown(ring->fd);
     io_uring_queue_exit(real);
     free(real);
     ring->kernel_state = NULL;

@@ -14,7 +14,10 @@
 
 int curing_eventfd(void) {
     int fd = eventfd(0, EFD_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    if (fd < 0) return -errno;
+    int error = curing_own(fd);
+    if (error < 0) close(fd);
+    return error < 0 ? error : fd;
 }
 
 int curing_signalfd(const sigset_t *signals) {

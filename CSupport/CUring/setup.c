@@ -92,6 +92,7 @@ int curing_create(curing_ring *ring, const curing_kernel *kernel, uint32_t sq_en
         refusal->error = error;
         return error;
     }
+    curing_remember(ring);
     ring->sq_limit = ring->sq_entries;
     // There is no probe for behaviours: COOP_TASKRUN arrived with 5.19, and so did cancel by fd.
     if (ring->setup_flags & (CURING_SETUP_COOP_TASKRUN | CURING_SETUP_SINGLE_ISSUER)) {
@@ -115,6 +116,7 @@ int curing_enable(curing_ring *ring) {
 }
 
 void curing_destroy(curing_ring *ring) {
+    curing_forget(ring);
     free(ring->backlog);
     if (ring->kernel_state) ring->kernel->teardown(ring);
 }

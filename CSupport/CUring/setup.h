@@ -7,4 +7,8 @@
 
 void curing_register_ring_fd(curing_ring *ring);
 
+// fork.c. Between the two a ring is cut off in the child of a fork. Any thread.
+void curing_remember(curing_ring *ring);
+void curing_forget(curing_ring *ring);
+
 #endif

@@ -1,3 +1,4 @@
+import Glibc
 @_spi(C) import Ringlet
 import Synchronization
 
@@ -53,16 +54,22 @@ extension TaskTable {
         shared.withLock { $0.insert(task) }
     }
 
-    /// The task that an id names.
+    /// The task that an id names. In the child of a fork none does: the lock may have been taken by a thread
+    /// of the parent.
     static func find(_ id: UInt64) -> CFiber? {
-        shared.withLock { $0.find(id) }
+        if CCurrent.isForked { return nil }
+        return shared.withLock { $0.find(id) }
     }
 
     /// Makes an id stale. The task is returned so that nothing is freed under the lock.
     static func remove(_ id: UInt64) -> CFiber? {
-        shared.withLock { $0.remove(id) }
+        if CCurrent.isForked { return nil }
+        return shared.withLock { $0.remove(id) }
     }
 }
+
+/// What a call says of an id that names nothing.
+var noSuchTask: Int32 { CCurrent.isForked ? CCurrent.forked : -ESRCH }
 
 /// An object as C holds it: a pointer with one reference.
 func retained(_ object: AnyObject) -> OpaquePointer {

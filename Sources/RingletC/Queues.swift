@@ -26,7 +26,7 @@ public func ringlet_task_notify(
     _ task: UInt64, _ queue: OpaquePointer!, _ user_data: UInt64
 ) -> Int32 {
     guard let queue = unsafe queue else { return -EINVAL }
-    guard let fiber = TaskTable.find(task) else { return -ESRCH }
+    guard let fiber = TaskTable.find(task) else { return noSuchTask }
     unsafe object(queue, as: CQueue.self).add(fiber, id: task, userData: user_data)
     return 0
 }
@@ -37,6 +37,7 @@ public func ringlet_queue_poll(
     _ capacity: UInt32
 ) -> Int32 {
     guard let queue = unsafe queue, let completions = unsafe completions else { return -EINVAL }
+    if CCurrent.isForked { return CCurrent.forked }
     return unsafe take(from: object(queue), into: completions, capacity)
 }
 
@@ -48,6 +49,7 @@ public func ringlet_queue_wait(
     guard let queue = unsafe queue, let completions = unsafe completions, capacity > 0 else {
         return -EINVAL
     }
+    if CCurrent.isForked { return CCurrent.forked }
     let records = unsafe object(queue, as: CQueue.self)
     while true {
         let count = unsafe take(from: records, into: completions, capacity)

@@ -28,6 +28,7 @@ extension CFailure {
         case .errno(let status): status
         case .environment: Int32(RINGLET_E_ENVIRONMENT)
         case .kernelTooOld: Int32(RINGLET_E_KERNEL)
+        case .forked: Int32(RINGLET_E_FORK)
         case .other: Int32(RINGLET_E_INTERNAL)
         }
     }

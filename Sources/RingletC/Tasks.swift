@@ -55,7 +55,7 @@ private func start(
 public func ringlet_task_join(
     _ task: UInt64, _ result: UnsafeMutablePointer<Int64>!, _ deadline: Int64
 ) -> Int32 {
-    guard let fiber = TaskTable.find(task) else { return -ESRCH }
+    guard let fiber = TaskTable.find(task) else { return noSuchTask }
     var value: Int64 = 0
     let status = fiber.join(deadline: Deadline(c: deadline), result: &value)
     if status == 0, let result = unsafe result { unsafe result.pointee = value }
@@ -64,14 +64,14 @@ public func ringlet_task_join(
 
 @c @implementation
 public func ringlet_task_cancel(_ task: UInt64) -> Int32 {
-    guard let fiber = TaskTable.find(task) else { return -ESRCH }
+    guard let fiber = TaskTable.find(task) else { return noSuchTask }
     fiber.cancel()
     return 0
 }
 
 @c @implementation
 public func ringlet_task_release(_ task: UInt64) -> Int32 {
-    guard let fiber = TaskTable.remove(task) else { return -ESRCH }
+    guard let fiber = TaskTable.remove(task) else { return noSuchTask }
     fiber.handle = 0
     return 0
 }

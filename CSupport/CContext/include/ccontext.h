@@ -39,6 +39,8 @@ enum {
     cctx_ended = 2,
     cctx_suspended_announced = 3,
     cctx_running_announced = 4,
+    // Of a fiber, in the child of a fork that it called: it can go on, but neither suspend nor end.
+    cctx_forked = 5,
 };
 
 // The record of one context. It lies at the top of its own stack, aligned to a cache line, so that

@@ -122,6 +122,9 @@ extern _Thread_local cctx_host_thread cctx_this_host_thread
 
 static inline cctx_host_thread *cctx_current_host_thread(void) { return &cctx_this_host_thread; }
 
+// From now on a child of a fork has no part in its parent's fibers (fork.c). Idempotent; any thread.
+void cctx_watch_forks(void);
+
 // Does nothing that the compiler can see through.
 void cctx_host_returned(void);
 

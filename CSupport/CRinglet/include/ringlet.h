@@ -38,7 +38,14 @@
  *   Unwinding Nothing may leave a coroutine's function but its return: no C++ exception, panic,
  *             longjmp or pthread_exit.
  *   Threads   Need not be attached. A coroutine stays on one thread from beginning to end.
- *   fork      A scheduler does not exist in the child of a fork: there, call nothing but exec.
+ *   fork      In the child of a fork of a process that had used the library, nothing of it exists:
+ *             every call that needs a scheduler, task or queue returns RINGLET_E_FORK, and
+ *             ringlet_scheduler_create() too. A coroutine that forks may go on in the child up to an
+ *             exec or _exit; where it would wait or return, the child traps. posix_spawn is not
+ *             concerned. Descriptors of the library are close-on-exec.
+ *   Signals   No disposition and no mask of the program is changed, but for a handler of SIGSEGV and
+ *             SIGBUS that names overflowing stacks and then calls the one before it. Worker threads
+ *             inherit the mask of the thread that creates the scheduler.
  *   dlclose   Does not unload the library; a runtime with threads cannot be taken away.
  *
  * The line "Safety" of each function is one of
@@ -107,7 +114,9 @@ enum {
     /* An environment variable of Ringlet (RINGLET_...) has a value that means nothing. */
     RINGLET_E_ENVIRONMENT = -4097,
     /* The kernel's io_uring is too old: Linux 5.15 or newer is needed. */
-    RINGLET_E_KERNEL = -4098
+    RINGLET_E_KERNEL = -4098,
+    /* This is the child of a fork, where nothing of the library exists: see "fork" above. */
+    RINGLET_E_FORK = -4099
 };
 
 /*
@@ -345,7 +354,8 @@ int32_t ringlet_spawn(ringlet_function function, void *user_data,
 
 /*
  * Waits for the end of a task. In a coroutine it suspends the coroutine, on a plain thread it
- * blocks the thread, and signals do not end the wait. A task that has ended can be joined again,
+ * blocks the thread, and signals do not end the wait: a host that must run handlers of its own in
+ * between waits in a queue instead. A task that has ended can be joined again,
  * and a deadline that has passed does not hide its result.
  *
  * result   receives the task's result; may be NULL.
@@ -448,6 +458,9 @@ int64_t ringlet_read(int32_t descriptor, void *buffer, size_t size, int64_t offs
  *
  * buffer   size bytes, which must not change until the call returns.
  * offset   as with ringlet_read().
+ *
+ * A pipe or socket without a reader gives -EPIPE, and SIGPIPE as write(2) does, whose default action
+ * ends the process: ignore that signal, or use ringlet_send() for sockets.
  *
  * Returns: the number of bytes; a status as above; -EINVAL for an offset below -1.
  */

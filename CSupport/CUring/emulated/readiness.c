@@ -199,7 +199,11 @@ static void verify(engine *engine) {
 static void renew_set(engine *engine) {
     int renewed = epoll_create1(EPOLL_CLOEXEC);
     if (renewed < 0) return;
-    close(engine->epoll);
+    if (curing_own(renewed) < 0) {
+        close(renewed);
+        return;
+    }
+    curing_close(engine->epoll);
     engine->epoll = engine->ring->fd = renewed;
     if (engine->wake >= 0) {
         struct epoll_event event = {.events = EPOLLIN, .data.fd = engine->wake};
@@ -316,13 +320,17 @@ int emulated_collect(engine *engine, int64_t timeout) {
 // MARK: Set-up
 
 int emulated_readiness_setup(engine *engine) {
-    engine->epoll = epoll_create1(EPOLL_CLOEXEC);
-    return engine->epoll < 0 ? -errno : 0;
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll < 0) return -errno;
+    int error = curing_own(epoll);
+    if (error < 0) close(epoll);
+    else engine->epoll = epoll;
+    return error;
 }
 
 void emulated_readiness_teardown(engine *engine) {
-    if (engine->epoll >= 0) close(engine->epoll);
-    if (engine->wake >= 0) close(engine->wake);
+    if (engine->epoll >= 0) curing_close(engine->epoll);
+    if (engine->wake >= 0) curing_close(engine->wake);
     free(engine->descriptors);
     free(engine->unverified);
 }

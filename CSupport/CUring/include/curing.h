@@ -108,6 +108,9 @@ struct curing_ring {
     uint32_t backlog_capacity;
     // The kernel's own state (for io_uring: liburing's struct io_uring).
     void *_Nullable kernel_state;
+    // The list of all rings of the process, under the lock of fork.c.
+    curing_ring *_Nullable next;
+    curing_ring *_Nullable previous;
 };
 
 // What this ring can do beyond the required minimum.

@@ -18,7 +18,22 @@ static inline uint64_t curing_now(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-// A close-on-exec eventfd(2), or a negative errno.
+// True in the child of a fork(2), and in its children, if the process used the library before.
+// Written in the child while it has one thread.
+extern bool curing_forked;
+static inline bool curing_is_forked(void) { return curing_forked; }
+
+// Takes an open descriptor into the library's own: those that the child of a fork must not share, and
+// finds replaced by ones that lead nowhere. Returns 0 or -ENOMEM. Any thread.
+int curing_own(int fd);
+
+// Gives such a descriptor up, before it is closed. Any thread.
+void curing_disown(int fd);
+
+// The two in one. Any thread.
+void curing_close(int fd);
+
+// A close-on-exec eventfd(2) of the library's own, or a negative errno. For curing_close.
 int curing_eventfd(void);
 
 // A close-on-exec signalfd(2) for `signals`, or a negative errno.

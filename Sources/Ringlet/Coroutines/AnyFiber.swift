@@ -107,7 +107,7 @@ public class AnyFiber: @unchecked Sendable {
     /// fiber has ended then.
     func began() -> FiberRef? {
         if cancelRequested.load(ordering: .relaxed) || worker.isShuttingDown {
-            hasEnded(with: CancellationError())
+            hasEnded(with: worker.refusal == .fork ? SchedulerError.forkedChild : CancellationError())
             return nil
         }
         do throws(Errno) {

@@ -158,7 +158,11 @@ extension Errno: CodedError {
 /// What C code calls inside a fiber. Every call returns -EPERM outside one.
 @_spi(C)
 public enum CCurrent {
-    static let outside = -Errno.notPermitted.rawValue
+    static var outside: Int32 { Fork.isChild ? forked : -Errno.notPermitted.rawValue }
+
+    /// RINGLET_E_FORK of ringlet.h.
+    public static let forked: Int32 = -4099
+    public static var isForked: Bool { Fork.isChild }
 
     /// The C library's id of the current fiber, or 0.
     public static var handle: UInt64 {
@@ -201,6 +205,7 @@ extension Completion {
         return switch reason {
         case .user, .shutdown: cancelled
         case .deadline: -Errno.timedOut.rawValue
+        case .fork: CCurrent.forked
         // Nobody asked: the descriptor was closed meanwhile.
         case .none: result == cancelled ? -Errno.badFileDescriptor.rawValue : result
         }

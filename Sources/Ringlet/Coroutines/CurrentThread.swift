@@ -23,11 +23,22 @@ enum CurrentThread {
         let error = cctx_thread_prepare()
         guard error == 0 else { throw Errno(rawValue: -error) }
         cctx_host_find_access_head()
+        cctx_watch_forks()
         unsafe cctx_current_thread().pointee.worker = Unmanaged.passUnretained(worker).toOpaque()
+    }
+
+    /// Called by fork.c in the child of a fork that this thread made: what runs here is no worker.
+    static func forked(_ worker: UnsafeRawPointer) {
+        unsafe Unmanaged<Worker>.fromOpaque(worker)._withUnsafeGuaranteedRef { $0.stopInChild() }
     }
 
     static func leave() {
         unsafe cctx_current_thread().pointee.worker = nil
         cctx_thread_release()
     }
+}
+
+@c(cctx_worker_forked)
+func workerForked(_ worker: UnsafeRawPointer) {
+    unsafe CurrentThread.forked(worker)
 }

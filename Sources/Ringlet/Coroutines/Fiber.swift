@@ -37,6 +37,7 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
         operation: sending @escaping () throws -> Success
     ) {
         guard let worker = CurrentThread.worker else {
+            precondition(!Fork.isChild, SchedulerError.forkedChild.description)
             fatalError(
                 "Fiber { } needs a scheduler, and this thread runs none. Use Scheduler.run { } or scheduler.spawn { }."
             )
@@ -128,7 +129,7 @@ extension Fiber where Success == Never {
     /// - Throws: `CancellationError` when the fiber was cancelled.
     @available(*, noasync, message: "in a task, await Task.yield()")
     public static func yield() throws {
-        let fiber = FiberRef.require("Fiber.yield()")
+        let fiber = try FiberRef.require("Fiber.yield()")
         if fiber.mustNotWait { throw CancellationError() }
         fiber.withWorker { $0.ready.push(Runnable(fiber)) }
         fiber.yield()
@@ -149,7 +150,7 @@ extension Fiber where Success == Never {
     /// - Throws: `CancellationError`.
     @available(*, noasync, message: "in a task, await Task.sleep(until:)")
     public static func sleep(until deadline: Deadline) throws {
-        let fiber = FiberRef.require("Fiber.sleep")
+        let fiber = try FiberRef.require("Fiber.sleep")
         if fiber.mustNotWait { throw CancellationError() }
         let timer = fiber.withWorker {
             $0.timers.insert(
@@ -161,14 +162,19 @@ extension Fiber where Success == Never {
 
     /// Throws `CancellationError` when the current fiber was cancelled.
     public static func checkCancellation() throws {
-        if FiberRef.require("Fiber.checkCancellation()").isCancelled { throw CancellationError() }
+        if try FiberRef.require("Fiber.checkCancellation()").isCancelled { throw CancellationError() }
     }
 
     /// Runs `body` so that waits in it are not cut short when the fiber is cancelled: for clean-up
     /// that must finish. Nests.
     @available(*, noasync)
     public static func withoutCancellation<Result>(_ body: () throws -> Result) rethrows -> Result {
-        try FiberRef.require("Fiber.withoutCancellation").shielded(body)
+        guard let fiber = FiberRef.current else {
+            // Every wait in it throws.
+            if Fork.isChild { return try body() }
+            FiberRef.trapOutside("Fiber.withoutCancellation")
+        }
+        return try fiber.shielded(body)
     }
 
     /// Runs `async` code in place, in the fiber's own task: task-locals, priority and cancellation

@@ -144,7 +144,7 @@ enum FiberHost {
     // MARK: Await in place
 
     static func awaitInPlace<Success>(_ body: () async throws -> Success) throws -> Success {
-        let fiber = FiberRef.require("Fiber.await")
+        let fiber = try FiberRef.require("Fiber.await")
         let owner = fiber.owner
         var outcome: Result<Success, any Error>?
         withoutActuallyEscaping(body) { body in

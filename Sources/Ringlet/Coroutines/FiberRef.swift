@@ -129,15 +129,20 @@ struct FiberRef: BitwiseCopyable, Equatable {
             .takeUnretainedValue()
     }
 
-    /// The fiber that a call belongs to, or a trap that says what to do.
+    /// The fiber that a call belongs to, or a trap that says what to do. Throws in the child of a fork.
     @inline(__always)
-    static func require(_ call: StaticString) -> FiberRef {
-        guard let current else { outsideFiber(call) }
+    static func require(_ call: StaticString) throws -> FiberRef {
+        guard let current else { try outsideFiber(call) }
         return current
     }
 
     @inline(never)
-    private static func outsideFiber(_ call: StaticString) -> Never {
+    private static func outsideFiber(_ call: StaticString) throws -> Never {
+        try Fork.check()
+        trapOutside(call)
+    }
+
+    static func trapOutside(_ call: StaticString) -> Never {
         fatalError(
             """
             \(call) without `await` needs a fiber to suspend, and this code runs on a plain thread or \

@@ -50,7 +50,7 @@ final class Descriptor: WaitSource {
     /// From a fiber.
     @inline(__always)
     func perform(_ request: Request, _ call: StaticString, deadline: Deadline) throws -> Int32 {
-        let fiber = FiberRef.require(call)
+        let fiber = try FiberRef.require(call)
         guard begin() else { throw Errno.badFileDescriptor }
         let completion = fiber.perform(request, deadline: deadline)
         end()
@@ -60,9 +60,9 @@ final class Descriptor: WaitSource {
 
     /// From a task.
     func perform(_ request: Request, deadline: Deadline) async throws -> Int32 {
+        let worker = try Worker.forCurrentTask
         guard begin() else { throw Errno.badFileDescriptor }
-        let completion = await Worker.forCurrentTask.perform(
-            request, on: self, deadline: deadline)
+        let completion = await worker.perform(request, on: self, deadline: deadline)
         end()
         if completion.result >= 0 { return completion.result }
         throw error(completion, deadline)
@@ -108,7 +108,7 @@ final class Descriptor: WaitSource {
 
     /// From a fiber. Runs to its end even when the fiber is cancelled.
     func close(_ call: StaticString) throws {
-        let fiber = FiberRef.require(call)
+        let fiber = try FiberRef.require(call)
         guard beginClose() else { throw Errno.badFileDescriptor }
         let completion = fiber.shielded {
             if !drained.isComplete {
@@ -121,9 +121,10 @@ final class Descriptor: WaitSource {
 
     /// From a task. Runs to its end even when the task is cancelled.
     func close() async throws {
+        let worker = try Worker.forCurrentTask
         guard beginClose() else { throw Errno.badFileDescriptor }
         await drained.wait(in: self)
-        let completion = await Worker.forCurrentTask.performUncancellably(.close(raw))
+        let completion = await worker.performUncancellably(.close(raw))
         if completion.reason == .shutdown {
             // The worker ended before it could: nothing is in flight any more, so close it here.
             SocketCalls.close(raw)

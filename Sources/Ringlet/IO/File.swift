@@ -25,7 +25,7 @@ public final class File: Sendable {
         permissions: FilePermissions = [.ownerReadWrite, .groupRead, .otherRead]
     ) throws -> File {
         let name = Buffer(path: path)
-        let completion = FiberRef.require("File.open(_:_:)").perform(
+        let completion = try FiberRef.require("File.open(_:_:)").perform(
             .open(name, mode, options, permissions), deadline: .never)
         return File(try completion.get())
     }
@@ -40,7 +40,7 @@ public final class File: Sendable {
         permissions: FilePermissions = [.ownerReadWrite, .groupRead, .otherRead]
     ) async throws -> File {
         let name = Buffer(path: path)
-        let completion = await Worker.forCurrentTask.perform(
+        let completion = try await Worker.forCurrentTask.perform(
             .open(name, mode, options, permissions), deadline: .never)
         return File(try completion.get())
     }

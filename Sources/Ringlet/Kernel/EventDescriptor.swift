@@ -18,7 +18,7 @@ struct EventDescriptor {
     }
 
     func close() {
-        _ = Glibc.close(descriptor)
+        curing_close(descriptor)
     }
 }
 

@@ -8,6 +8,7 @@ extension Completion {
         case _ where result != -125 && result != -4: Errno(rawValue: -result)
         case .user, .shutdown: CancellationError()
         case .deadline: TimeoutError(deadline: deadline)
+        case .fork: SchedulerError.forkedChild
         case .none: Errno(rawValue: -result)
         }
     }
@@ -60,6 +61,7 @@ extension AnyFiber {
         precondition(
             CurrentThread.worker == nil,
             "fiber.join() would block a worker's thread; in a task, await fiber.join()")
+        if Fork.isChild { return .cancelled(.fork) }
         let parker = ThreadParker()
         defer { parker.deallocate() }
         let node = WaitNode(.thread(parker), in: self)

@@ -75,4 +75,6 @@ enum CancelReason: UInt8, BitwiseCopyable, Sendable {
     case deadline
     /// The scheduler is shutting down.
     case shutdown
+    /// This is the child of a fork, and the scheduler is the parent's.
+    case fork
 }

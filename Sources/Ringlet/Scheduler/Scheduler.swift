@@ -25,13 +25,15 @@ public final class Scheduler: Sendable {
     /// Starts a scheduler on threads of its own.
     ///
     /// - Throws: ``KernelRefusal`` when the kernel gives no ring, `Errno` when a thread cannot start,
-    ///   ``SchedulerError`` for an option or an environment variable that means nothing.
+    ///   ``SchedulerError`` for an option or an environment variable that means nothing, and in the child
+    ///   of a fork.
     public convenience init(_ options: SchedulerOptions = SchedulerOptions()) throws {
         try self.init(options, inlineWorkers: 0)
     }
 
     /// - Parameter inlineWorkers: How many of the workers, counted from 0, the caller runs itself.
     convenience init(_ options: SchedulerOptions, inlineWorkers: Int) throws {
+        try Fork.check()
         try options.validate()
         let preference = try Environment.kernel() ?? options.kernel
         var kernel = KernelChoice(mask: try Environment.kernelMask())
@@ -144,9 +146,10 @@ public final class Scheduler: Sendable {
     ///
     /// - Parameter deadline: When it passes first, what still runs is left running, and its memory is
     ///   leaked rather than freed under the kernel.
-    /// - Returns: What was left.
+    /// - Returns: What was left. In the child of a fork, nothing, at once: nothing of the scheduler is there.
     @discardableResult
     public func shutdown(deadline: Deadline = .never) -> ShutdownReport {
+        if Fork.isChild { return ShutdownReport() }
         precondition(!isCurrent, "Scheduler.shutdown() would wait for the thread it runs on")
         if state.beginShutdown() { requestShutdown() }
         return joinThreads(deadline: deadline)

@@ -8,6 +8,9 @@ public enum SchedulerError: Error, Hashable, Sendable, CustomStringConvertible {
     case invalidEnvironment(String)
     /// `RINGLET_FIBER_HOST` forces a rung that does not hold with this Swift runtime.
     case fiberHostUnavailable(String)
+    /// The process is the child of a fork(2), and its parent had used the library before: the scheduler
+    /// stayed there, and a new one cannot be made here.
+    case forkedChild
 
     public var description: String {
         switch self {
@@ -19,6 +22,8 @@ public enum SchedulerError: Error, Hashable, Sendable, CustomStringConvertible {
             "invalid environment: \(what)"
         case .fiberHostUnavailable(let rung):
             "RINGLET_FIBER_HOST=\(rung) does not hold with this Swift runtime"
+        case .forkedChild:
+            "this is the child of a fork, where no scheduler exists; exec a program, or start it with posix_spawn"
         }
     }
 }

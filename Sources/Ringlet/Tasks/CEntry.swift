@@ -11,6 +11,8 @@ public enum CFailure: Error {
     case errno(Int32)
     case environment
     case kernelTooOld
+    /// This is the child of a fork.
+    case forked
     case other
 }
 
@@ -34,6 +36,7 @@ extension SchedulerError: CFailureConvertible {
         switch self {
         case .invalidOption: .errno(-Errno.invalidArgument.rawValue)
         case .invalidEnvironment, .fiberHostUnavailable: .environment
+        case .forkedChild: .forked
         case .nestedRun: .other
         }
     }
@@ -62,6 +65,7 @@ public final class CScheduler: Sendable {
         _ function: @escaping CFiber.Function, _ userData: UnsafeMutableRawPointer?,
         cleanup: CFiber.Cleanup?, name: String?, worker: Int?
     ) -> Result<CFiber, CFailure> {
+        if Fork.isChild { return .failure(.forked) }
         if scheduler.state.isShuttingDown { return .failure(.errno(-ESHUTDOWN)) }
         let place = worker ?? current ?? next
         guard scheduler.workers.indices.contains(place) else { return .failure(.errno(-EINVAL)) }
@@ -105,12 +109,14 @@ public final class CScheduler: Sendable {
 
     /// 0, or a negated errno. Can be repeated to wait longer.
     public func shutdown(deadline: Deadline) -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
         if scheduler.isCurrent { return -EDEADLK }
         return scheduler.shutdown(deadline: deadline).stuckWorkers == 0 ? 0 : -ETIMEDOUT
     }
 
-    /// For a scheduler that is given up. 0, or -EDEADLK.
+    /// For a scheduler that is given up. 0, or why it cannot be.
     public func close() -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
         if scheduler.isCurrent { return -EDEADLK }
         if !scheduler.state.isShuttingDown { scheduler.shutdown() }
         return 0

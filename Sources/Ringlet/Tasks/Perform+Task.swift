@@ -88,9 +88,13 @@ extension Worker {
     }
 
     /// The worker that does I/O for a task: the one that runs it or, for a task of another executor, one
-    /// of the process's own.
+    /// of the process's own. Throws in the child of a fork.
     static var forCurrentTask: Worker {
-        CurrentThread.worker ?? BackgroundScheduler.worker
+        get throws {
+            if let worker = CurrentThread.worker { return worker }
+            try Fork.check()
+            return BackgroundScheduler.worker
+        }
     }
 }
 
@@ -136,6 +140,7 @@ private struct Handover: @unchecked Sendable {
 extension AnyFiber {
     /// From a task.
     func waitForEnd(deadline: Deadline) async -> Completion {
+        if Fork.isChild { return .cancelled(.fork) }
         if Task.isCancelled { return .cancelled(.user) }
         let place = NodePlace()
         defer { if deadline != .never { worker.removeTimer(of: place) } }

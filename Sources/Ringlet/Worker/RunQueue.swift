@@ -29,6 +29,11 @@ struct RunQueue: ~Copyable {
         return Runnable(word: word)
     }
 
+    /// Forgets what is queued.
+    mutating func removeAll() {
+        head = tail
+    }
+
     @inline(never)
     private mutating func grow() {
         let old = words.capacity

@@ -24,7 +24,8 @@ extension Worker {
     }
 
     private var isDrained: Bool {
-        shared.fiberCount == 0 && operations.activeCount == 0 && ready.isEmpty && inbox.isEmpty
+        if Fork.isChild { Self.returnedInChild() }
+        return shared.fiberCount == 0 && operations.activeCount == 0 && ready.isEmpty && inbox.isEmpty
             && !ring.hasBacklog
     }
 

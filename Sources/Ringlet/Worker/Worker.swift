@@ -65,6 +65,7 @@ final class Worker: @unchecked Sendable {
 
     @inline(never)
     private func inject(_ runnable: Runnable) {
+        if Fork.isChild { return refuseInChild(runnable) }
         inbox.push(runnable)
         if closed.load(ordering: .sequentiallyConsistent) { runStragglers() }
     }

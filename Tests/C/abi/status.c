@@ -26,7 +26,8 @@ int main(void)
     REQUIRE(same(ringlet_status_name(RINGLET_E_INTERNAL), "RINGLET_E_INTERNAL"));
     REQUIRE(same(ringlet_status_name(RINGLET_E_ENVIRONMENT), "RINGLET_E_ENVIRONMENT"));
     REQUIRE(same(ringlet_status_name(RINGLET_E_KERNEL), "RINGLET_E_KERNEL"));
-    REQUIRE(same(ringlet_status_name(RINGLET_E_KERNEL - 1), "UNKNOWN"));
+    REQUIRE(same(ringlet_status_name(RINGLET_E_FORK), "RINGLET_E_FORK"));
+    REQUIRE(same(ringlet_status_name(RINGLET_E_FORK - 1), "UNKNOWN"));
 
     int64_t before = ringlet_now();
     usleep(1000);

@@ -1,0 +1,138 @@
+/* In the child of a fork every call says RINGLET_E_FORK, and the parent does not notice the child. */
+
+#include "check.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+static ringlet_scheduler *scheduler;
+static ringlet_queue *queue;
+static uint64_t sleeper, ended;
+
+/* A child that hangs is ended by SIGALRM. */
+static int in_child(void (*body)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        alarm(30);
+        body();
+        _exit(0);
+    }
+    while (waitpid(child, &status, 0) < 0) REQUIRE(errno == EINTR);
+    return status;
+}
+
+static void refuse_everything(void)
+{
+    ringlet_scheduler *another = NULL;
+    ringlet_completion record;
+    int64_t result = 0;
+    uint64_t task = 0;
+    REQUIRE_EQUAL(ringlet_scheduler_create(NULL, &another), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_scheduler_spawn(scheduler, return_number, NULL, NULL, &task),
+                  RINGLET_E_FORK);
+    REQUIRE(task == 0);
+    REQUIRE_EQUAL(ringlet_task_join(sleeper, &result, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_task_join(ended, &result, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_task_cancel(sleeper), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_task_release(sleeper), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_task_notify(sleeper, queue, 1), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_queue_poll(queue, &record, 1), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_queue_wait(queue, &record, 1, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_scheduler_shutdown(scheduler, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_scheduler_destroy(scheduler), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_task_current(), 0);
+    ringlet_queue_destroy(queue);
+}
+
+static int sockets[2];
+
+static void refuse_inside(void)
+{
+    char byte = 0;
+    REQUIRE_EQUAL(ringlet_yield(), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_sleep_until(0), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_is_cancelled(), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_spawn(return_number, NULL, NULL, NULL), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_recv(sockets[0], &byte, 1, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_send(sockets[0], &byte, 1, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_close(sockets[0]), RINGLET_E_FORK);
+}
+
+static int64_t fork_inside(void *user_data)
+{
+    (void)user_data;
+    char byte = 1;
+    REQUIRE_EQUAL(in_child(refuse_inside), 0);
+    /* The parent's coroutine goes on as before. */
+    REQUIRE_EQUAL(ringlet_send(sockets[0], &byte, 1, soon()), 1);
+    REQUIRE_EQUAL(ringlet_recv(sockets[1], &byte, 1, soon()), 1);
+    return byte;
+}
+
+/* The child comes back from fork() as its parent does, and returns into the library. */
+static int64_t return_from_child(void *user_data)
+{
+    (void)user_data;
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(30);
+        freopen("/dev/null", "w", stderr);
+        return 1;
+    }
+    while (waitpid(child, &status, 0) < 0) REQUIRE(errno == EINTR);
+    return WIFSIGNALED(status) && WTERMSIG(status) != SIGALRM ? 0 : -1;
+}
+
+static int is_readable(void)
+{
+    struct pollfd watched = {.fd = ringlet_queue_descriptor(queue), .events = POLLIN};
+    return poll(&watched, 1, 0) == 1;
+}
+
+static void touch_queue(void)
+{
+    uint64_t count;
+    /* The descriptor leads nowhere here: reading it takes nothing away. */
+    REQUIRE(read(ringlet_queue_descriptor(queue), &count, sizeof count) < 0 && errno == EAGAIN);
+}
+
+int main(void)
+{
+    ringlet_completion record;
+    scheduler = make_scheduler(2);
+    REQUIRE_EQUAL(ringlet_queue_create(&queue), 0);
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
+    sleeper = spawn(scheduler, sleep_for_ever, NULL);
+    ended = spawn(scheduler, return_number, as_pointer(3));
+    REQUIRE_EQUAL(join(ended), 3);
+    REQUIRE_EQUAL(ringlet_task_notify(ended, queue, 9), 0);
+    REQUIRE(is_readable());
+
+    REQUIRE_EQUAL(in_child(refuse_everything), 0);
+    REQUIRE_EQUAL(in_child(touch_queue), 0);
+    REQUIRE(is_readable());
+    REQUIRE_EQUAL(ringlet_queue_poll(queue, &record, 1), 1);
+    REQUIRE_EQUAL(record.user_data, 9);
+    REQUIRE(!is_readable());
+
+    REQUIRE_EQUAL(join_and_release(spawn(scheduler, fork_inside, NULL)), 1);
+    uint64_t forker = spawn(scheduler, return_from_child, NULL);
+    REQUIRE_EQUAL(ringlet_task_notify(forker, queue, 10), 0);
+    REQUIRE_EQUAL(join_and_release(forker), 0);
+    REQUIRE_EQUAL(ringlet_queue_wait(queue, &record, 1, soon()), 1);
+    REQUIRE_EQUAL(record.result, 0);
+    REQUIRE(!is_readable());
+
+    REQUIRE_EQUAL(ringlet_task_release(ended), 0);
+    REQUIRE_EQUAL(ringlet_task_cancel(sleeper), 0);
+    REQUIRE_EQUAL(join_and_release(sleeper), -ECANCELED);
+    ringlet_queue_destroy(queue);
+    end_scheduler(scheduler);
+    return 0;
+}

@@ -1,0 +1,241 @@
+import Foundation
+import SystemPackage
+import Testing
+
+@testable import Ringlet
+
+/// fork(2), which Swift hides because hardly anything may be called in the child of a process with threads.
+/// That is what is tested here. A child that hangs is ended by SIGALRM.
+private func fork() -> pid_t {
+    typealias Fork = @convention(c) () -> pid_t
+    let child = unsafe unsafeBitCast(dlsym(nil, "fork"), to: Fork.self)()
+    if child == 0 { alarm(30) }
+    return child
+}
+
+private func wait(for child: pid_t) -> ExitStatus {
+    var status: Int32 = 0
+    while unsafe waitpid(child, &status, 0) < 0 && errno == EINTR {}
+    return status & 0x7f == 0 ? .exitCode(status >> 8 & 0xff) : .signal(status & 0x7f)
+}
+
+/// How a child ended that exits with the result of `body`.
+private func inChild(_ body: () throws -> Int32) -> ExitStatus {
+    let child = fork()
+    if child == 0 {
+        do { _exit(try body()) } catch { _exit(99) }
+    }
+    return wait(for: child)
+}
+
+/// 0 when each of the calls throws what a call in a child throws; otherwise the number of the first that does not.
+private func refusals(_ calls: [() throws -> Void]) -> Int32 {
+    for (number, call) in calls.enumerated() {
+        do {
+            try call()
+            return Int32(number + 1)
+        } catch SchedulerError.forkedChild {
+        } catch {
+            return Int32(number + 1)
+        }
+    }
+    return 0
+}
+
+/// A child of a fork gets errors with a name, and its parent does not notice it.
+@Suite(.timeLimit(.minutes(4))) struct ForkTests {
+    @Test func `a child that a plain thread forks has no scheduler, old or new`() async throws {
+        await #expect(processExitsWith: .success) {
+            let scheduler = try Scheduler(SchedulerOptions(workers: 2))
+            let sleeper = scheduler.spawn { try Fiber.sleep(until: .never) }
+            let ended = scheduler.spawn { 3 }
+            _ = try await ended.join()
+            let status = try await onThread {
+                inChild {
+                    sleeper.cancel()
+                    let spawned = scheduler.spawn { 4 }
+                    guard try ended.join() == 3, scheduler.shutdown() == ShutdownReport() else {
+                        return 98
+                    }
+                    return refusals([
+                        { try sleeper.join() },
+                        { _ = try spawned.join() },
+                        { try Scheduler.run {} },
+                        { _ = try Scheduler() },
+                        { try Scheduler.run { () async in } },
+                    ])
+                }
+            }
+            #expect(status == .exitCode(0))
+            #expect(!sleeper.isCancelled)
+            let value = try await scheduler.spawn { try Fiber.yield(); return 5 }.join()
+            #expect(value == 5)
+        }
+    }
+
+    @Test func `a child that a fiber forks goes on up to its exit, and waits for nothing`() async throws {
+        await #expect(processExitsWith: .success) {
+            try await Scheduler.run {
+                let (client, server) = try connectedPair()
+                let bystander = Fiber { try Fiber.sleep(for: .milliseconds(1)) }
+                var buffer = Buffer(capacity: 10)
+                let status = inChild {
+                    guard Scheduler.current == nil, AnyFiber.current == nil else { return 98 }
+                    let generated = Array(Generator(of: Int.self) { yield in try yield(1) })
+                    guard generated == [1] else { return 97 }
+                    return refusals([
+                        { try Fiber.yield() },
+                        { try Fiber.sleep(for: .zero) },
+                        { try Fiber.checkCancellation() },
+                        { try Fiber.withoutCancellation { try Fiber.yield() } },
+                        { try Fiber.await {} },
+                        { try client.write(Buffer(copying: [1])) },
+                        { try server.close() },
+                        { _ = try File.open("/dev/null") },
+                        { try bystander.join() },
+                    ])
+                }
+                #expect(status == .exitCode(0))
+                try client.write(Buffer(copying: [7]))
+                try server.read(into: &buffer)
+                #expect([UInt8](buffer) == [7])
+                try bystander.join()
+            }
+        }
+    }
+
+    private static func descriptors() -> [Int32] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        return names.compactMap { Int32($0) }
+    }
+
+    private static func target(of descriptor: Int32) -> String? {
+        try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)")
+    }
+
+    private static func isOfRing(_ descriptor: Int32) -> Bool {
+        target(of: descriptor).map { target in
+            ["io_uring", "eventpoll", "eventfd"].contains { target.contains($0) }
+        } ?? false
+    }
+
+    /// The child's copies lead nowhere: not to the ring, not to the epoll set, not to what wakes a worker.
+    @Test func `a child has neither its parent's ring nor its descriptors`() async throws {
+        await #expect(processExitsWith: .success) {
+            // What the runtime opens at its first timer is not the library's.
+            _ = try await settledDescriptors()
+            let before = Set(Self.descriptors().filter(Self.isOfRing))
+            let scheduler = try Scheduler(SchedulerOptions(workers: 3))
+            try await scheduler.spawn { _ = try? File.open("/nowhere") }.join()
+            let own = Self.descriptors().filter { !before.contains($0) && Self.isOfRing($0) }
+            #expect(own.count >= 6)
+            let status = try await onThread {
+                inChild {
+                    let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
+                    if maps.contains("io_uring") { return 1 }
+                    for number in own {
+                        guard Self.target(of: number)?.contains("eventfd") == true else { return 2 }
+                        if fcntl(number, F_GETFD) & FD_CLOEXEC == 0 { return 3 }
+                    }
+                    for worker in scheduler.workers {
+                        worker.inbox.wake.signal()
+                        if worker.ring.enter(wait: true, timeout: -1) >= 0 { return 4 }
+                    }
+                    return 0
+                }
+            }
+            #expect(status == .exitCode(0))
+        }
+    }
+
+    @Test func `children do not take their parent's events away`() async throws {
+        await #expect(processExitsWith: .success) {
+            try await Scheduler.run(SchedulerOptions(workers: 2)) {
+                let scheduler = try #require(Scheduler.current)
+                let stop = Flag()
+                let load = (0..<4).map { index in
+                    scheduler.spawn(onWorker: index % 2) { () -> Int in
+                        let (client, server) = try connectedPair()
+                        let answerer = Fiber { try echo(server) }
+                        var rounds = 0
+                        var buffer = Buffer(capacity: 1)
+                        while !stop.isSet {
+                            try client.write(Buffer(copying: [1]))
+                            let count = try client.read(into: &buffer, deadline: .after(patience))
+                            #expect(count == 1)
+                            rounds += 1
+                        }
+                        try client.close()
+                        try answerer.join()
+                        return rounds
+                    }
+                }
+                for _ in 0..<50 {
+                    let status = inChild {
+                        scheduler.spawn {}
+                        for worker in scheduler.workers { worker.inbox.notify() }
+                        return 0
+                    }
+                    #expect(status == .exitCode(0))
+                    try Fiber.sleep(for: .milliseconds(1))
+                }
+                stop.set()
+                for fiber in load { #expect(try fiber.join() > 0) }
+            }
+        }
+    }
+
+    // MARK: Back to the loop
+
+    private static let farewell = "ringlet-test: this ran in the child\n"
+
+    private static func expectTrap(_ result: ExitTest.Result?, _ words: String) {
+        let output = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(output.contains(words), "stderr: \(output)")
+        #expect(!output.contains(Self.farewell), "stderr: \(output)")
+        #expect(result?.exitStatus == .exitCode(0))
+    }
+
+    /// Says so when it runs in another process than the one it was made in.
+    private static func makeBystanders() -> [Fiber<Void>] {
+        let parent = getpid()
+        return (0..<3).map { index in
+            Fiber {
+                if index == 2 { try Fiber.sleep(for: .milliseconds(5)) } else { try Fiber.yield() }
+                if getpid() != parent { _ = unsafe write(2, farewell, farewell.utf8.count) }
+            }
+        }
+    }
+
+    @Test func `a fiber that ends in the child traps, and no other runs there`() async {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            try await Scheduler.run {
+                let bystanders = Self.makeBystanders()
+                let child = try Fiber { fork() }.join()
+                #expect(wait(for: child) == .signal(SIGILL))
+                for fiber in bystanders { try fiber.join() }
+            }
+        }
+        Self.expectTrap(result, "a fiber waits or ends in the child of a fork")
+    }
+
+    @Test(arguments: [true, false])
+    func `a task that returns in the child traps, and nothing else runs there`(waits: Bool) async {
+        let result = await #expect(
+            processExitsWith: .success, observing: [\.standardErrorContent]
+        ) { [waits] in
+            let scheduler = try Scheduler()
+            try await Task(executorPreference: scheduler.taskExecutor) {
+                let bystanders = Self.makeBystanders()
+                let child = fork()
+                if child == 0 {
+                    if waits { await Task.yield() }
+                    return
+                }
+                #expect(wait(for: child) != .exitCode(0))
+                for fiber in bystanders { try await fiber.join() }
+            }.value
+        }
+        Self.expectTrap(result, "returned to its scheduler in the child of a fork")
+    }
+}
