@@ -16,7 +16,7 @@ FLOOR := .build/floor
 
 include CSupport/CRinglet/install.mk
 
-.PHONY: build run test test-swift test-c test-examples test-syscalls test-stress test-sandbox test-tour bench docs format clean deps stage examples
+.PHONY: build run test test-swift test-c test-examples test-syscalls test-stress test-sandbox test-crash test-tour bench docs format clean deps stage examples
 
 deps:
 	@if ! pkg-config --exists liburing 2>/dev/null && [ ! -e /usr/include/liburing.h ]; then \
@@ -44,7 +44,7 @@ examples: stage
 run: build examples
 	.build/release/ringlet tour --c-example $(EXAMPLES)/tasks
 
-test: deps test-swift test-c test-examples test-syscalls test-stress test-sandbox test-tour
+test: deps test-swift test-c test-examples test-syscalls test-stress test-sandbox test-crash test-tour
 	@echo "all tests passed"
 
 # The whole suite on both kernels, on each rung of the fiber host, and with the ring cut down to what older
@@ -105,6 +105,12 @@ test-stress: build
 test-sandbox: build
 	$(MAKE) --no-print-directory -C Benchmarks/Floor
 	Tests/Sandbox/run.sh .build/release/ringlet $(FLOOR)/load
+
+# What a crash says, in both builds: they have different frames.
+test-crash: deps
+	swift build --product CrashProgram
+	swift build -c release --product CrashProgram
+	Tests/Crash/run.sh .build/debug/CrashProgram .build/release/CrashProgram
 
 test-tour: build examples
 	.build/release/ringlet tour --connections 200 --c-example $(EXAMPLES)/tasks

@@ -59,6 +59,10 @@ let package = Package(
             name: "HelloExample", dependencies: ["Ringlet"], path: "Examples/Swift/Hello",
             swiftSettings: house),
 
+        // Ends in every way that a crash report must name; run by Tests/Crash/run.sh.
+        .executableTarget(
+            name: "CrashProgram", dependencies: ["Ringlet"], path: "Tests/Crash",
+            exclude: ["run.sh"], swiftSettings: house),
         .testTarget(
             name: "RingletTests",
             dependencies: ["Ringlet", .product(name: "SystemPackage", package: "swift-system")],

@@ -39,22 +39,40 @@ static void add_number(message *message, uintptr_t number, unsigned base) {
     add(message, digits + sizeof digits - count, count);
 }
 
+typedef struct description {
+    const char *kind;
+    const char *remedy;
+} description;
+
+static const description descriptions[] = {
+    [cctx_kind_fiber] = {"fiber", "SchedulerOptions.fiberStackSize"},
+    [cctx_kind_coroutine] = {"coroutine", "its stackSize"},
+    [cctx_kind_generator] = {"generator", "its stackSize"},
+    [cctx_kind_task] = {"task", "ringlet_options_set_stack_size()"},
+};
+
 static void report(const cctx *context, uintptr_t address) {
     enum { no_limit = 200, longest_name = 100 };
     message line = {0};
+    const description *described = &descriptions[context->kind];
     add(&line, "ringlet: stack overflow in ", no_limit);
     if (context->name) {
-        add(&line, "fiber '", no_limit);
+        add(&line, described->kind, no_limit);
+        add(&line, " '", no_limit);
         add(&line, context->name, longest_name);
         add(&line, "'", no_limit);
     } else {
-        add(&line, "a fiber without a name", no_limit);
+        add(&line, "a ", no_limit);
+        add(&line, described->kind, no_limit);
+        add(&line, " without a name", no_limit);
     }
     add(&line, ": its stack of ", no_limit);
     add_number(&line, context->stack_size / 1024, 10);
     add(&line, " KiB is full (fault at 0x", no_limit);
     add_number(&line, address, 16);
-    add(&line, "). Give it a larger stackSize.\n", no_limit);
+    add(&line, "). Larger stacks: ", no_limit);
+    add(&line, described->remedy, no_limit);
+    add(&line, ".\n", no_limit);
     ssize_t ignored = write(STDERR_FILENO, line.text, line.length);
     (void)ignored;
 }

@@ -43,6 +43,15 @@ enum {
     cctx_forked = 5,
 };
 
+// What a context is to its user, who is told so when its stack overflows.
+enum cctx_kind {
+    cctx_kind_fiber = 0,
+    cctx_kind_coroutine = 1,
+    cctx_kind_generator = 2,
+    // A coroutine of the C library.
+    cctx_kind_task = 3,
+};
+
 // The record of one context. It lies at the top of its own stack, aligned to a cache line, so that
 // waking a context touches the memory that its frames are about to touch anyway. What a switch
 // reads and writes is in the first 64 bytes.
@@ -65,12 +74,14 @@ typedef struct cctx {
     int32_t saved_errno;
     uint8_t state;
     bool finished;
+    // What an overflow report calls this context: a cctx_kind.
+    uint8_t kind;
     cctx_entry entry;
     void *_Nullable argument;
     // Lowest usable address and usable size of the stack, in bytes. The guard region lies below.
     void *stack_limit;
     size_t stack_size;
-    // What an overflow report calls this context; owned by the caller, may be NULL.
+    // Its name in an overflow report; owned by the caller, may be NULL.
     const char *_Nullable name;
     // For a sanitizer; unused otherwise, but present so that the layout does not depend on it.
     void *_Nullable sanitizer_fiber;

@@ -61,12 +61,12 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
             return
         }
         let text = unsafe name.flatMap { unsafe strdup($0) }
-        unsafe stack.show(self, name: text)
+        unsafe stack.show(self, name: text, kind: cctx_kind_task)
         self.stack = stack
         result = unsafe function(userData)
         cleanUp()
         self.stack = nil
-        unsafe stack.show(host, name: nil)
+        unsafe stack.show(host, name: nil, kind: cctx_kind_fiber)
         unsafe free(text)
         end.complete()
     }
@@ -138,9 +138,10 @@ extension FiberRef {
     var runsC: Bool { withOwner { type(of: $0) == CFiber.self } }
 
     /// Says whose code runs on the stack from now on.
-    fileprivate func show(_ owner: AnyFiber, name: UnsafePointer<CChar>?) {
+    fileprivate func show(_ owner: AnyFiber, name: UnsafePointer<CChar>?, kind: cctx_kind) {
         unsafe record.pointee.owner = Unmanaged.passUnretained(owner).toOpaque()
         unsafe record.pointee.context.name = name
+        unsafe record.pointee.context.kind = UInt8(kind.rawValue)
     }
 }
 

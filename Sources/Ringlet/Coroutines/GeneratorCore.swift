@@ -11,6 +11,7 @@ class GeneratorCore: RawContext, @unchecked Sendable {
     private final var isFailureSeen = false
 
     override class var kind: String { "generator" }
+    override class var nativeKind: cctx_kind { cctx_kind_generator }
 
     // MARK: The caller's side
 

@@ -40,6 +40,9 @@ class RawContext: @unchecked Sendable {
     /// "generator" or "coroutine".
     class var kind: String { "context" }
 
+    /// The same for an overflow report.
+    class var nativeKind: cctx_kind { cctx_kind_coroutine }
+
     final var label: String { name.map { "\(Self.kind) '\($0)'" } ?? "a \(Self.kind)" }
 
     final var stateDescription: String { "\(label) (\(state))" }
@@ -62,6 +65,7 @@ class RawContext: @unchecked Sendable {
         if unsafe record != nil { return }
         let record = try unsafe thread.makeRecord(for: self)
         unsafe self.record = record
+        unsafe record.pointee.context.kind = UInt8(Self.nativeKind.rawValue)
         if let name { unsafe record.pointee.context.name = UnsafePointer(strdup(name)) }
     }
 

@@ -34,6 +34,14 @@ static void named(void) {
 
 static void nameless(void) { run_overflow(NULL); }
 
+static void generator(void) {
+    REQUIRE(cctx_install_overflow_report() == 0);
+    pool = make_pool(96 * 1024);
+    cctx *context = make_context(pool, overflow, (void *)&sink);
+    context->kind = cctx_kind_generator;
+    cctx_resume_plain(context);
+}
+
 static void long_name(void) {
     static char name[1000];
     memset(name, 'x', sizeof name - 1);
@@ -142,11 +150,16 @@ int main(void) {
     const char *line = "ringlet: stack overflow in fiber 'reader 7': its stack of 96 KiB is full "
                        "(fault at 0x";
     REQUIRE(count_of(result.text, line) == 1);
-    REQUIRE(count_of(result.text, "). Give it a larger stackSize.\n") == 1);
+    REQUIRE(count_of(result.text, "). Larger stacks: SchedulerOptions.fiberStackSize.\n") == 1);
     REQUIRE(died_of(result, SIGSEGV));
 
     result = run_in_child(nameless);
     REQUIRE(count_of(result.text, "ringlet: stack overflow in a fiber without a name: ") == 1);
+    REQUIRE(died_of(result, SIGSEGV));
+
+    result = run_in_child(generator);
+    REQUIRE(count_of(result.text, "stack overflow in a generator without a name: ") == 1);
+    REQUIRE(count_of(result.text, "Larger stacks: its stackSize.\n") == 1);
     REQUIRE(died_of(result, SIGSEGV));
 
     result = run_in_child(long_name);
