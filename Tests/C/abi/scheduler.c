@@ -24,6 +24,7 @@ static void *shut_down(void *scheduler)
 
 int main(void)
 {
+    int next = next_descriptor();
     ringlet_scheduler *scheduler = NULL;
     uint64_t task = 0;
 
@@ -80,7 +81,6 @@ int main(void)
     REQUIRE_EQUAL(ringlet_task_release(task), 0);
 
     /* One after another: nothing is used up. */
-    int next = next_descriptor();
     for (int i = 0; i < 200; i++) {
         scheduler = make_scheduler(2);
         REQUIRE_EQUAL(join_and_release(spawn(scheduler, return_number, as_pointer(i))), i);
