@@ -13,6 +13,8 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -56,10 +58,14 @@ struct cctx_stack_pool {
     size_t warm;
     size_t cold;
     size_t warm_limit;
+    long heavy_guards;
     uint64_t in_use;
     uint64_t peak_in_use;
     uint64_t trimmed;
 };
+
+// Guards that were made by mprotect, in all pools of the process; any thread.
+static long heavy_guards;
 
 static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
@@ -115,6 +121,7 @@ void cctx_stack_pool_destroy(cctx_stack_pool *pool) {
     for (size_t i = 0; i < pool->slab_count; i++) {
         munmap(pool->slabs[i], stacks_per_slab * stride(pool));
     }
+    __atomic_fetch_sub(&heavy_guards, pool->heavy_guards, __ATOMIC_RELAXED);
     free(pool->slabs);
     free(pool->free);
     free(pool);
@@ -154,6 +161,23 @@ static int add_slab(cctx_stack_pool *pool) {
     return 0;
 }
 
+// Each splits a mapping in two. A process that has used up its mappings cannot allocate memory or start a
+// thread any more, so an eighth of them is left to the rest of it.
+static bool may_add_heavy_guard(void) {
+    static long allowed; // 0: not asked yet
+    long most = __atomic_load_n(&allowed, __ATOMIC_RELAXED);
+    if (most == 0) {
+        char text[32] = "";
+        int file = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+        ssize_t length = file < 0 ? 0 : read(file, text, sizeof text - 1);
+        if (file >= 0) close(file);
+        long mappings = length > 0 ? strtol(text, NULL, 10) : 0;
+        most = mappings > 0 ? (mappings - mappings / 8) / 2 : LONG_MAX;
+        __atomic_store_n(&allowed, most, __ATOMIC_RELAXED);
+    }
+    return __atomic_load_n(&heavy_guards, __ATOMIC_RELAXED) < most;
+}
+
 static int install_guard(cctx_stack_pool *pool, char *guard) {
     if (pool->light) {
         if (madvise(guard, pool->guard_size, MADV_GUARD_INSTALL) == 0) return 0;
@@ -161,8 +185,11 @@ static int install_guard(cctx_stack_pool *pool, char *guard) {
         if (errno != EINVAL) return -errno;
         pool->light = false;
     }
-    // Splits the mapping. ENOMEM usually means that the process has vm.max_map_count of them.
-    return mprotect(guard, pool->guard_size, PROT_NONE) == 0 ? 0 : -errno;
+    if (!may_add_heavy_guard()) return -ENOMEM;
+    if (mprotect(guard, pool->guard_size, PROT_NONE) != 0) return -errno;
+    pool->heavy_guards++;
+    __atomic_fetch_add(&heavy_guards, 1, __ATOMIC_RELAXED);
+    return 0;
 }
 
 int cctx_stack_take(cctx_stack_pool *pool, char **limit) {

@@ -22,7 +22,7 @@ final class WorkerThread: Sendable {
     /// Starts the thread and waits until the worker runs on it.
     init(running worker: Worker) throws {
         self.worker = worker
-        let error = Self.start { [self] in runWorker() }
+        let error = Self.start(Body { [self] in runWorker() })
         guard error == 0 else { throw Errno(rawValue: error) }
         _ = begun.park(until: .max)
         if let failure = state.withLock({ $0.failure }) { throw failure }
@@ -62,10 +62,10 @@ final class WorkerThread: Sendable {
 
     // MARK: Threads
 
-    /// Runs `body` on a thread of its own.
+    /// Runs `body`, which blocks, on a thread of its own; on the calling one when there is none to have.
     static func runAside(_ body: sending @escaping () -> Void) {
-        let error = start(body)
-        precondition(error == 0, "a thread could not be started: \(Errno(rawValue: error))")
+        let body = Body(body)
+        if start(body) != 0 { body.run() }
     }
 
     private final class Body {
@@ -74,9 +74,9 @@ final class WorkerThread: Sendable {
     }
 
     /// Returns 0 or an errno. The thread is detached.
-    private static func start(_ body: sending @escaping () -> Void) -> Int32 {
+    private static func start(_ body: Body) -> Int32 {
         var thread: pthread_t = 0
-        let argument = unsafe Unmanaged.passRetained(Body(body))
+        let argument = unsafe Unmanaged.passRetained(body)
         let error = unsafe pthread_create(
             &thread, nil,
             { argument in

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
 
 static cctx_stack_pool *pool;
 static bool ran;
@@ -47,6 +48,11 @@ static void meet_the_wall(void) {
     REQUIRE(made > limit / 4);
     REQUIRE(cctx_create(pool, sizeof(cctx), inside, NULL, &contexts[made]) == -ENOMEM);
     printf("%ld stacks fit into %ld mappings\n", made, limit);
+    // There is room for what else the process needs.
+    for (int i = 0; i < 2000; i++) {
+        void *page = mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        REQUIRE(page != MAP_FAILED);
+    }
     cctx_destroy(pool, contexts[made - 1]);
     REQUIRE(cctx_create(pool, sizeof(cctx), inside, NULL, &contexts[made - 1]) == 0);
     cctx_resume_plain(contexts[made - 1]);
