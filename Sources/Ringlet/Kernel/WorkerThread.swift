@@ -17,7 +17,7 @@ final class WorkerThread: Sendable {
     private let state = Mutex(State())
     private let begun = ThreadParker()
     private let ended = ThreadParker()
-    private let worker: Worker
+    let worker: Worker
 
     /// Starts the thread and waits until the worker runs on it.
     init(running worker: Worker) throws {

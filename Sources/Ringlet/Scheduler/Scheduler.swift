@@ -145,7 +145,8 @@ public final class Scheduler: Sendable {
     /// ones left.
     ///
     /// - Parameter deadline: When it passes first, what still runs is left running, and its memory is
-    ///   leaked rather than freed under the kernel.
+    ///   leaked rather than freed under the kernel. The workers are then asked what they wait for, which may
+    ///   take 20 milliseconds more.
     /// - Returns: What was left. In the child of a fork, nothing, at once: nothing of the scheduler is there.
     @discardableResult
     public func shutdown(deadline: Deadline = .never) -> ShutdownReport {
@@ -161,9 +162,12 @@ public final class Scheduler: Sendable {
 
     func joinThreads(deadline: Deadline) -> ShutdownReport {
         let threads = threads.withLock { $0 }
+        let stuck = threads.filter { !$0.join(deadline: deadline) }.map(\.worker)
         var report = ShutdownReport()
-        for thread in threads where !thread.join(deadline: deadline) { report.stuckWorkers += 1 }
-        if report.stuckWorkers > 0 { report.fibers = state.fiberCount }
+        if stuck.isEmpty { return report }
+        report.workers = Worker.leftovers(of: stuck)
+        report.stuckWorkers = stuck.count
+        report.fibers = state.fiberCount
         return report
     }
 
@@ -174,12 +178,4 @@ public final class Scheduler: Sendable {
             // end by themselves.
         }
     }
-}
-
-/// What a shutdown left behind when its deadline passed; all zero otherwise.
-public struct ShutdownReport: Sendable, Hashable {
-    /// Fibers that have not ended.
-    public var fibers = 0
-    /// Workers whose thread has not ended.
-    public var stuckWorkers = 0
 }

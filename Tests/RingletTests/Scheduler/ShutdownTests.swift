@@ -4,7 +4,8 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct ShutdownTests {
+@Suite(.timeLimit(.minutes(ProcessInfo.processInfo.environment["RINGLET_SHUTDOWN_ROUNDS"] == nil ? 4 : 240)))
+struct ShutdownTests {
     @Test func `a shutdown with nothing to do reports nothing, and so does a second one`() async throws {
         let reports = try await onThread { () -> [ShutdownReport] in
             let scheduler = try Scheduler(SchedulerOptions(workers: 2))
@@ -82,10 +83,50 @@ import Testing
         #expect(report.fibers == 1)
         // The other worker waits for the fibers of both.
         #expect(report.stuckWorkers == 2)
+        #expect(report.workers.map(\.index) == [0, 1])
+        #expect(report.workers.map(\.isBlocked) == [false, true])
+        #expect(report.workers[0].fibers.isEmpty)
+        #expect(report.description.contains("worker 1 does not answer"), "\(report)")
         #expect(!stubborn.isFinished)
         await #expect(throws: CancellationError.self) { try await patient.join() }
         release.set()
         try await stubborn.join(deadline: .after(patience))
+    }
+
+    @Test func `what a worker waits for is named`() async throws {
+        let scheduler = try Scheduler()
+        let obstacle = try Obstacle(.read)
+        let release = Flag()
+        let reader = scheduler.spawn(name: "careful reader") {
+            try Fiber.withoutCancellation { try obstacle.wait(deadline: .after(patience)) }
+        }
+        let sleepers = (0..<20).map { index in
+            scheduler.spawn(name: "sleeper \(index)") {
+                try Fiber.withoutCancellation {
+                    while !release.isSet { try Fiber.sleep(for: .milliseconds(1)) }
+                }
+            }
+        }
+        try await scheduler.awaitOperations(1)
+        let report = try await onThread { scheduler.shutdown(deadline: .now) }
+        #expect(report.fibers == 21)
+        let left = try #require(report.workers.first)
+        #expect(!left.isBlocked)
+        #expect(left.operations >= 1)
+        #expect(left.fibers.count == ShutdownReport.Worker.mostNames)
+        #expect(left.fibers.contains { $0.contains("'sleeper ") }, "\(left)")
+        release.set()
+        for sleeper in sleepers { try? await sleeper.join() }
+        let rest = try await onThread { scheduler.shutdown(deadline: .after(.milliseconds(10))) }
+        #expect(rest.workers.first?.fibers == [reader.description])
+        #expect(rest.description.hasSuffix("has 1 operations and \(reader)"), "\(rest)")
+        try await obstacle.close()
+        await #expect(throws: Errno.badFileDescriptor) {
+            try await reader.join(deadline: .after(patience))
+        }
+        let nothing = try await onThread { scheduler.shutdown(deadline: .after(patience)) }
+        #expect(nothing == ShutdownReport())
+        #expect(nothing.description == "nothing was left")
     }
 
     @Test func `a scheduler that is dropped ends by itself`() async throws {
@@ -180,20 +221,52 @@ import Testing
         }
     }
 
-    @Test func `shutdown at any moment leaks no descriptor and no slot`() async throws {
-        await #expect(processExitsWith: .success) {
+    /// `RINGLET_SHUTDOWN_ROUNDS` asks for more of them than a run of the suite has the time for.
+    private static var rounds: Int {
+        ProcessInfo.processInfo.environment["RINGLET_SHUTDOWN_ROUNDS"].flatMap { Int($0) } ?? 300
+    }
+
+    /// mallopt(3), which the Glibc module does not show.
+    private static func setAllocator(option: Int32, _ value: Int32) {
+        typealias Function = @convention(c) (Int32, Int32) -> Int32
+        _ = unsafe unsafeBitCast(dlsym(nil, "mallopt"), to: Function.self)(option, value)
+    }
+
+    /// Resident memory of the process, in bytes.
+    private static func residentMemory() throws -> Int {
+        let text = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+        let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        return pages * Int(getpagesize())
+    }
+
+    @Test func `shutdown at any moment leaks no descriptor, no slot and no memory`() async throws {
+        let result = await #expect(
+            processExitsWith: .success, observing: [\.standardErrorContent]
+        ) {
+            // Otherwise each of the allocator's arenas, of which there are many, keeps the largest buffer it
+            // ever gave.
+            Self.setAllocator(option: -3 /* M_MMAP_THRESHOLD */, 1 << 20)
+            Self.setAllocator(option: -8 /* M_ARENA_MAX */, 2)
             // What the library and the test keep for good is opened by a first round.
             var before = 0
+            var memory: [Int] = []
             let unexpected = Journal<String>()
-            for seed in 0..<300 {
+            for seed in 0..<Self.rounds {
                 var random = Seeded(seed: UInt64(seed))
                 try await Self.round(&random, seed: seed, unexpected)
                 if seed == 0 { before = try await settledDescriptors() }
+                if seed % max(Self.rounds / 10, 1) == 0 { memory.append(try Self.residentMemory()) }
             }
+            let line = "resident KiB: \(memory.map { $0 >> 10 })\n"
+            _ = unsafe write(2, line, line.utf8.count)
+            // From a third on; before that the allocator's arenas fill.
+            let growth = (memory.last ?? 0) - memory[memory.count / 3]
+            #expect(addressSanitizer || growth < 12 << 20, "\(memory)")
             #expect(unexpected.all.isEmpty)
             // Tasks that outlived their scheduler may be about to drop their connections.
             try await awaitUntil("the descriptors to be closed") { openDescriptors() <= before }
         }
+        print(String(decoding: result?.standardErrorContent ?? [], as: UTF8.self), terminator: "")
     }
 
     private static func round(
