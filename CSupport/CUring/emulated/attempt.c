@@ -41,18 +41,11 @@ uint16_t emulated_events(const curing_sqe *sqe) {
     case CURING_OP_CONNECT:
         return POLLOUT;
     case CURING_OP_POLL_ADD:
-        return (uint16_t)(sqe->operation_flags | POLLERR | POLLHUP);
+        // The last three are told whether asked for or not.
+        return (uint16_t)(sqe->operation_flags | POLLERR | POLLHUP | POLLRDHUP);
     default:
         return 0;
     }
-}
-
-bool emulated_refuses_to_wait(const operation *operation) {
-    if (operation->sqe.opcode == CURING_OP_POLL_ADD || operation->sqe.opcode == CURING_OP_CONNECT) {
-        return false;
-    }
-    int flags = fcntl(operation->sqe.fd, F_GETFL);
-    return flags >= 0 && (flags & O_NONBLOCK);
 }
 
 static bool is_ready(int32_t fd, short events) {
@@ -80,9 +73,8 @@ static outcome attempt_message(operation *operation) {
     }
 }
 
-// accept(2) and connect(2) have no flag, and the socket's owner left it blocking: it is made
-// non-blocking for the length of the call. The lock keeps other rings from taking that for the
-// owner's wish.
+// accept(2) and connect(2) have no flag: a socket that its owner left blocking is made non-blocking for the
+// length of the call. The lock keeps another ring from relying on that flag while it goes.
 static pthread_mutex_t flags_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int begin_without_waiting(int32_t fd) {
@@ -108,7 +100,14 @@ static int32_t accept_now(const operation *operation) {
 static outcome attempt_accept(operation *operation) {
     // Most attempts find nothing, and this is how they are told by one call.
     struct pollfd entry = {.fd = operation->sqe.fd, .events = POLLIN};
-    if (poll(&entry, 1, 0) == 0) return OUTCOME_WAIT;
+    if (poll(&entry, 1, 0) == 0) {
+        // Nothing will ever come to what does not listen.
+        int listens = 0;
+        socklen_t size = sizeof listens;
+        int error = getsockopt(operation->sqe.fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+        if (error < 0) return done(operation, -errno);
+        return listens ? OUTCOME_WAIT : done(operation, -EINVAL);
+    }
     int flags = begin_without_waiting(operation->sqe.fd);
     int32_t result = accept_now(operation);
     end_without_waiting(operation->sqe.fd, flags);
@@ -127,10 +126,9 @@ static outcome attempt_connect(operation *operation) {
         int flags = begin_without_waiting(fd);
         int32_t result = connect_now(operation);
         end_without_waiting(fd, flags);
-        bool is_wish = flags >= 0 && (flags & O_NONBLOCK);
         // A UNIX socket whose listener is busy: there is no event for that.
-        if (result == -EAGAIN && !is_wish) return OUTCOME_BLOCKS;
-        if (result != -EINPROGRESS || is_wish) return done(operation, result);
+        if (result == -EAGAIN) return OUTCOME_BLOCKS;
+        if (result != -EINPROGRESS) return done(operation, result);
         operation->progress = 1;
         return OUTCOME_WAIT;
     }
@@ -143,7 +141,18 @@ static outcome attempt_connect(operation *operation) {
 
 // MARK: Files, pipes and what else read and write are for
 
-// Streams have no position, and for them the kernel's ring ignores the offset.
+static bool is_socket(int32_t fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+// Streams have no position. For pipes and their like the kernel's ring ignores the offset; sockets refuse any
+// but 0.
+static bool refuses_offset(const operation *operation) {
+    uint64_t offset = operation->sqe.offset;
+    return offset != 0 && offset != UINT64_MAX && is_socket(operation->sqe.fd);
+}
+
 static int32_t transfer(const operation *operation, int flags) {
     const curing_sqe *sqe = &operation->sqe;
     struct iovec part = {.iov_base = memory(operation), .iov_len = length(operation)};
@@ -154,6 +163,7 @@ static int32_t transfer(const operation *operation, int flags) {
                                       ? preadv2(sqe->fd, &part, 1, offset, flags)
                                       : pwritev2(sqe->fd, &part, 1, offset, flags));
         if (moved != -ESPIPE || offset == -1) return moved;
+        if (refuses_offset(operation)) return moved;
         offset = -1;
     }
 }
@@ -164,16 +174,28 @@ static outcome transferred(operation *operation, int32_t moved) {
     return done(operation, (int32_t)operation->progress);
 }
 
+static outcome attempt_as_message(operation *operation) {
+    operation->sqe.operation_flags = 0;
+    bool is_read = operation->sqe.opcode == CURING_OP_READ;
+    operation->sqe.opcode = is_read ? CURING_OP_RECV : CURING_OP_SEND;
+    return attempt_message(operation);
+}
+
+// A transfer of no bytes: preadv2(2) ends without asking the file, the kernel's ring asks it, and so does
+// read(2). Of writes it asks only sockets, where alone one may have to wait.
+static outcome attempt_nothing(operation *operation) {
+    const curing_sqe *sqe = &operation->sqe;
+    if (refuses_offset(operation)) return done(operation, -ESPIPE);
+    if (sqe->opcode == CURING_OP_READ) return done(operation, result_of(read(sqe->fd, memory(operation), 0)));
+    if (is_socket(sqe->fd)) return attempt_as_message(operation);
+    return done(operation, transfer(operation, 0));
+}
+
 // For files that know nothing of RWF_NOWAIT: before Linux 6.4 those were pipes and sockets.
 static outcome attempt_by_kind(operation *operation) {
     struct stat status;
     if (fstat(operation->sqe.fd, &status) < 0) return done(operation, -errno);
-    if (S_ISSOCK(status.st_mode)) {
-        operation->sqe.operation_flags = 0;
-        bool is_read = operation->sqe.opcode == CURING_OP_READ;
-        operation->sqe.opcode = is_read ? CURING_OP_RECV : CURING_OP_SEND;
-        return attempt_message(operation);
-    }
+    if (S_ISSOCK(status.st_mode)) return attempt_as_message(operation);
     bool has_position = S_ISREG(status.st_mode) || S_ISBLK(status.st_mode);
     if (has_position) return OUTCOME_BLOCKS;
     if (!is_ready(operation->sqe.fd, (short)operation->events)) return OUTCOME_WAIT;
@@ -188,6 +210,7 @@ static outcome attempt_by_kind(operation *operation) {
 }
 
 static outcome attempt_transfer(operation *operation) {
+    if (length(operation) == 0) return attempt_nothing(operation);
     int32_t moved = transfer(operation, RWF_NOWAIT);
     if (moved == -EAGAIN) return OUTCOME_WAIT;
     if (moved == -EOPNOTSUPP) return attempt_by_kind(operation);
@@ -206,9 +229,11 @@ static outcome attempt_transfer(operation *operation) {
 
 static outcome attempt_poll(operation *operation) {
     if (operation->sqe.length != 0) return done(operation, -EINVAL);
+    // poll(2) overlooks negative numbers.
+    if (operation->sqe.fd < 0) return done(operation, -EBADF);
     struct pollfd entry = {
         .fd = operation->sqe.fd,
-        .events = (short)operation->sqe.operation_flags,
+        .events = (short)operation->events,
     };
     if (poll(&entry, 1, 0) == 0) return OUTCOME_WAIT;
     return done(operation, entry.revents & POLLNVAL ? -EBADF : entry.revents);

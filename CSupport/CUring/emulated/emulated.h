@@ -129,8 +129,6 @@ typedef enum outcome {
 outcome emulated_attempt(operation *operation);
 // The same by calls that may wait, for threads. Returns the result.
 int32_t emulated_run_blocking(operation *operation);
-// Whether the file's owner asked for EAGAIN instead of waiting.
-bool emulated_refuses_to_wait(const operation *operation);
 uint16_t emulated_events(const curing_sqe *sqe);
 
 // readiness.c
@@ -139,8 +137,8 @@ int emulated_readiness_setup(engine *engine);
 void emulated_readiness_teardown(engine *engine);
 // The number's entry, up to date with the changes that were seen; null when there is none.
 descriptor *emulated_descriptor(engine *engine, int32_t fd);
-// Keeps an operation until its events occur. Returns 0, -EPERM when the file cannot be waited for,
-// -EAGAIN when its owner asked for that instead of waiting, or another negative errno.
+// Keeps an operation until its events occur. Returns 0, -EPERM when the file cannot be waited for, or another
+// negative errno.
 int emulated_wait(engine *engine, operation *operation);
 void emulated_unlist(engine *engine, operation *operation);
 // Ends what waits for a descriptor with -ECANCELED; returns how many there were.

@@ -118,7 +118,6 @@ int emulated_wait(engine *engine, operation *operation) {
     uint16_t interest = known->interest | operation->events;
     bool is_assumed = interest == known->interest && interest != 0;
     if (!is_assumed || !verify_later(engine, fd)) {
-        if (emulated_refuses_to_wait(operation)) return -EAGAIN;
         int error = set_interest(engine, fd, interest);
         if (error < 0) return error;
     }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -153,12 +154,21 @@ static bool close_blocks(int32_t fd) {
     return fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode));
 }
 
+// Whether it waits where there is nothing to read: not if it asks for nothing, or for what is refused.
+static bool waits_for_bytes(const curing_sqe *sqe) {
+    bool is_stream = sqe->opcode == CURING_OP_RECV || sqe->offset == 0 || sqe->offset == UINT64_MAX;
+    return sqe->opcode != CURING_OP_ACCEPT && sqe->length > 0 && is_stream;
+}
+
 static bool must_queue(engine *engine, const curing_sqe *sqe, uint16_t events) {
     descriptor *known = emulated_descriptor(engine, sqe->fd);
     if (!known || sqe->opcode == CURING_OP_POLL_ADD) return false;
+    bool is_message = sqe->opcode == CURING_OP_RECV || sqe->opcode == CURING_OP_SEND;
+    if (is_message && (sqe->operation_flags & MSG_DONTWAIT)) return false;
     if (events == POLLOUT) return known->writers > 0;
     // Behind those that came earlier; or there is known to be nothing.
-    return known->readers > 0 || (known->is_drained && (known->interest & POLLIN));
+    return known->readers > 0 ||
+           (known->is_drained && (known->interest & POLLIN) && waits_for_bytes(sqe));
 }
 
 void emulated_submit(engine *engine, const curing_sqe *sqe) {

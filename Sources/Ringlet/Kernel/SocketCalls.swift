@@ -4,8 +4,8 @@ import SystemPackage
 
 /// Socket calls that never wait, made directly: creating, binding, listening, naming.
 enum SocketCalls {
-    /// A close-on-exec TCP socket. Blocking on purpose: a submission on a non-blocking descriptor
-    /// fails with EAGAIN instead of waiting.
+    /// A close-on-exec TCP socket. Blocking on purpose: with older kernels a submission on a non-blocking
+    /// descriptor fails with EAGAIN instead of waiting (6.18 waits).
     static func makeStream(_ address: SocketAddress) throws(Errno) -> Int32 {
         let descriptor = try check(
             socket(address.family, Int32(SOCK_STREAM.rawValue) | 0o2000000 /* CLOEXEC */, 0))
