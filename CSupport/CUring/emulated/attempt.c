@@ -133,10 +133,9 @@ static outcome attempt_connect(operation *operation) {
         return OUTCOME_WAIT;
     }
     if (!is_ready(fd, POLLOUT)) return OUTCOME_WAIT;
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) error = errno;
-    return done(operation, -error);
+    // A second call gets the result and takes the socket out of its connecting state; it does not wait any more.
+    int32_t result = connect_now(operation);
+    return done(operation, result == -EISCONN ? 0 : result);
 }
 
 // MARK: Files, pipes and what else read and write are for

@@ -98,6 +98,30 @@ static void expect_after_all_was_read(const char *what, uint8_t opcode, uint32_t
     }
 }
 
+static void expect_connections(void) {
+    const curing_kernel *kernels[] = {curing_io_uring(), curing_emulated()};
+    for (int i = 0; i < 2; i++) {
+        curing_ring ring = make(kernels[i]);
+        struct sockaddr_in *address = (struct sockaddr_in *)buffer;
+        socklen_t size = sizeof *address;
+        *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+        if (bind(listener, (struct sockaddr *)address, size) < 0) exit(1);
+        getsockname(listener, (struct sockaddr *)address, &size);
+        int32_t refused = answer(&ring, CURING_OP_CONNECT, client, 0, size, 0);
+        if (listen(listener, 1) < 0) exit(1);
+        int32_t connected = answer(&ring, CURING_OP_CONNECT, client, 0, size, 0);
+        int32_t again = answer(&ring, CURING_OP_CONNECT, client, 0, size, 0);
+        if (refused != -ECONNREFUSED || connected != 0 || again != -EISCONN) {
+            fprintf(stderr, "connect: %s: %d, %d, %d\n", kernels[i]->name, refused, connected, again);
+            failures++;
+        }
+        curing_destroy(&ring);
+        close(client);
+        close(listener);
+    }
+}
+
 int main(void) {
     int ends[2], patient[2], pair[2];
     if (pipe(ends) < 0 || pipe2(patient, O_NONBLOCK) < 0) return 1;
@@ -138,6 +162,8 @@ int main(void) {
     expect_after_all_was_read("read of nothing", CURING_OP_READ, 0, own, 0, 0);
     expect_after_all_was_read("read with an offset", CURING_OP_READ, 8, 64, 0, -ESPIPE);
     expect_after_all_was_read("accept", CURING_OP_ACCEPT, 0, 0, 0, -EINVAL);
+
+    expect_connections();
 
     shutdown(pair[1], SHUT_WR);
     expect("poll that did not ask for a hang-up", CURING_OP_POLL_ADD, pair[0], 0, 0, POLLPRI, POLLRDHUP);
