@@ -16,7 +16,7 @@ FLOOR := .build/floor
 
 include CSupport/CRinglet/install.mk
 
-.PHONY: build run test test-swift test-c test-examples test-syscalls test-stress test-sandbox test-crash test-tour bench docs format clean deps stage examples
+.PHONY: build run test test-swift test-c test-sanitized test-asan test-tsan test-examples test-syscalls test-stress test-sandbox test-crash test-tour bench docs format clean deps stage examples
 
 deps:
 	@if ! pkg-config --exists liburing 2>/dev/null && [ ! -e /usr/include/liburing.h ]; then \
@@ -44,7 +44,7 @@ examples: stage
 run: build examples
 	.build/release/ringlet tour --c-example $(EXAMPLES)/tasks
 
-test: deps test-swift test-c test-examples test-syscalls test-stress test-sandbox test-crash test-tour
+test: deps test-swift test-c test-sanitized test-examples test-syscalls test-stress test-sandbox test-crash test-tour
 	@echo "all tests passed"
 
 # The whole suite on both kernels, on each rung of the fiber host, and with the ring cut down to what older
@@ -69,6 +69,18 @@ test-c: stage
 	$(MAKE) --no-print-directory -C Tests/C/ring check
 	$(MAKE) --no-print-directory -C Tests/C/abi check PREFIX=$(STAGE_PREFIX)
 	RINGLET_KERNEL=emulated $(MAKE) --no-print-directory -C Tests/C/abi check PREFIX=$(STAGE_PREFIX)
+
+# The Swift suite under AddressSanitizer with its search for leaks, where the kernel is a program of ours and so
+# looked at as well. `test-asan` and `test-tsan` are the long forms, on both kernels.
+test-sanitized: deps
+	RINGLET_KERNEL=emulated Tests/Sanitizers/run.sh address
+
+test-asan test-tsan: deps
+	Tests/Sanitizers/run.sh $(SANITIZER)
+	RINGLET_KERNEL=emulated Tests/Sanitizers/run.sh $(SANITIZER)
+
+test-asan: SANITIZER = address
+test-tsan: SANITIZER = thread
 
 test-examples: examples
 	swift build --product HelloExample

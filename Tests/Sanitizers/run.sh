@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# The Swift suite under a sanitizer:
+#
+#     run.sh address|thread [options of swift test]
+#
+# Tests run one after another: a program is several times as slow under a sanitizer, and what waits with
+# a limit would wait for the others. Exit tests inherit the environment and with it all of this.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+sanitizer=$1
+shift
+scratch=.build/$sanitizer
+
+# A fault is left to the process, whose tests say how it must end; it is a failure of any other test as well.
+common=handle_segv=0:handle_sigbus=0
+case $sanitizer in
+address)
+    export ASAN_OPTIONS=detect_leaks=1:$common
+    preload=
+    ;;
+thread)
+    export TSAN_OPTIONS=suppressions=$PWD/Tests/Sanitizers/tsan.supp:$common
+    preload=$PWD/$scratch/mutex.so
+    mkdir -p "$scratch"
+    clang -shared -fPIC -O1 -fuse-ld=lld -Wall -Wextra -Werror -o "$preload" Tests/Sanitizers/mutex.c
+    ;;
+*)
+    echo "usage: $0 address|thread [options of swift test]" >&2
+    exit 2
+    ;;
+esac
+
+swift build --build-tests --sanitize="$sanitizer" --scratch-path "$scratch" 2>&1 |
+    grep -v "Cannot export local symbol"
+# The histories of the random tests are as long as they are many; a few show as much to a sanitizer.
+export RINGLET_STRESS_ROUNDS=${RINGLET_STRESS_ROUNDS:-4}
+LD_PRELOAD=$preload swift test --skip-build --no-parallel --disable-xctest \
+    --sanitize="$sanitizer" --scratch-path "$scratch" "$@"
