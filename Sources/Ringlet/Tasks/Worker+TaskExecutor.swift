@@ -16,6 +16,12 @@ extension Worker: TaskExecutor {
         FiberHost.finishEnded()
     }
 
+    /// The same on a thread that is not the worker's, after its end.
+    @inline(never)
+    func runJobElsewhere(_ runnable: Runnable) {
+        unsafe runnable.job.runSynchronously(on: asUnownedTaskExecutor())
+    }
+
     @inline(never)
     func runActorJob(_ runnable: Runnable) {
         unsafe runnable.job.runSynchronously(

@@ -132,7 +132,7 @@ extension Worker {
         case .job, .actorJob, .scheduledJob:
             Task.detached {
                 switch runnable.kind {
-                case .job: self.runJob(runnable)
+                case .job: self.runJobElsewhere(runnable)
                 case .actorJob: self.runActorJob(runnable)
                 default: self.runScheduledJob(runnable)
                 }
