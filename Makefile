@@ -16,7 +16,7 @@ FLOOR := .build/floor
 
 include CSupport/CRinglet/install.mk
 
-.PHONY: build run test test-swift test-c test-sanitized test-asan test-tsan test-examples test-syscalls test-stress test-sandbox test-crash test-tour bench docs format clean deps stage examples
+.PHONY: build run test test-swift test-c test-sanitized test-asan test-tsan test-fuzz fuzz test-examples test-syscalls test-stress test-sandbox test-crash test-tour bench docs format clean deps stage examples
 
 deps:
 	@if ! pkg-config --exists liburing 2>/dev/null && [ ! -e /usr/include/liburing.h ]; then \
@@ -44,7 +44,7 @@ examples: stage
 run: build examples
 	.build/release/ringlet tour --c-example $(EXAMPLES)/tasks
 
-test: deps test-swift test-c test-sanitized test-examples test-syscalls test-stress test-sandbox test-crash test-tour
+test: deps test-swift test-c test-sanitized test-fuzz test-examples test-syscalls test-stress test-sandbox test-crash test-tour
 	@echo "all tests passed"
 
 # The whole suite on both kernels, on each rung of the fiber host, and with the ring cut down to what older
@@ -78,6 +78,13 @@ test-sanitized: deps
 test-asan test-tsan: deps
 	Tests/Sanitizers/run.sh $(SANITIZER)
 	RINGLET_KERNEL=emulated Tests/Sanitizers/run.sh $(SANITIZER)
+
+# The fuzzers' seeds. `make fuzz SECONDS=600` looks for more.
+test-fuzz: deps
+	$(MAKE) --no-print-directory -C Tests/Fuzz SECONDS=0
+
+fuzz: deps
+	$(MAKE) --no-print-directory -C Tests/Fuzz SECONDS=$(or $(SECONDS),60)
 
 test-asan: SANITIZER = address
 test-tsan: SANITIZER = thread

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Runs a fuzzer: run.sh PROGRAM SECONDS, with 0 the seeds only. One line when all is well, all of it when not.
+set -uo pipefail
+program=$1 seconds=$2
+log=$program.log
+mkdir -p "$program-corpus"
+"$(dirname "$0")/seeds.sh" "$program-seeds" 300
+if [[ $seconds == 0 ]]; then
+    set -- -runs=0 "$program-seeds"
+else
+    set -- -max_total_time="$seconds" "$program-corpus" "$program-seeds"
+fi
+"$program" -max_len=500 -len_control=0 -timeout=120 -artifact_prefix="$program-" "$@" >"$log" 2>&1
+status=$?
+if [[ $status != 0 ]]; then
+    cat "$log"
+    echo "FAILED   $(basename "$program") (status $status)"
+    exit 1
+fi
+grep "^skipped" "$log" && exit 0
+echo "passed   $(basename "$program"): $(grep -oE '^Done [0-9]+ runs in [0-9]+ second' "$log")s"
