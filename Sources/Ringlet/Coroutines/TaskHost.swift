@@ -6,6 +6,7 @@ enum TaskHost {
     ///
     /// Only in a job of `worker` that prefers it as its executor, outside any actor: the worker will
     /// run the task as such a job again.
+    @inline(__always)
     nonisolated(nonsending)
     static func wait(for token: OperationToken, of worker: Worker) async -> Completion {
         await unsafe waitInC(Unmanaged.passUnretained(worker).toOpaque(), token.userData)

@@ -58,7 +58,8 @@ final class Descriptor: WaitSource {
         throw error(completion, deadline)
     }
 
-    /// From a task.
+    /// From a task. Inlined, as what it calls is, because an async call costs a frame of the task's allocator.
+    @inline(__always)
     func perform(_ request: Request, deadline: Deadline) async throws -> Int32 {
         let worker = try Worker.forCurrentTask
         guard begin() else { throw Errno.badFileDescriptor }

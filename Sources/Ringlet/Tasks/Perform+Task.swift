@@ -11,6 +11,7 @@ extension Worker {
     ///
     /// - Parameter descriptor: What the request is on, already counted in. A hand-over to another thread
     ///   can come after a close has sent its cancels; then the operation must not begin.
+    @inline(__always)
     func perform(_ request: Request, on descriptor: Descriptor? = nil, deadline: Deadline) async
         -> Completion
     {
