@@ -24,7 +24,10 @@ curing_sqe *curing_next_sqe_slowly(curing_ring *ring) {
         ring->backlog_capacity = capacity;
     }
     ring->sq_limit = 0;
-    return &ring->backlog[ring->backlog_count++];
+    curing_sqe *sqe = &ring->backlog[ring->backlog_count++];
+    // As the queue's own entries are, whose other fields nobody writes.
+    *sqe = (curing_sqe){0};
+    return sqe;
 }
 
 void curing_submit_backlog(curing_ring *ring) {

@@ -173,13 +173,14 @@ static inline curing_sqe *curing_next_sqe(curing_ring *ring, uint32_t reserved) 
 static inline void curing_fill(curing_sqe *sqe, uint8_t opcode, int32_t fd, uint64_t address,
                                uint32_t length, uint64_t offset, uint32_t operation_flags,
                                uint64_t user_data) {
-    *sqe = (curing_sqe){.opcode = opcode,
-                        .fd = fd,
-                        .offset = offset,
-                        .address = address,
-                        .length = length,
-                        .operation_flags = operation_flags,
-                        .user_data = user_data};
+    // The rest of an entry is zero since the ring was made, and no operation of ours changes it.
+    sqe->opcode = opcode;
+    sqe->fd = fd;
+    sqe->offset = offset;
+    sqe->address = address;
+    sqe->length = length;
+    sqe->operation_flags = operation_flags;
+    sqe->user_data = user_data;
 }
 
 // Completions that are visible.

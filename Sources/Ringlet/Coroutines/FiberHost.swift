@@ -122,12 +122,12 @@ enum FiberHost {
     /// Continues a parked fiber. Called by the worker's loop only.
     @inline(__always)
     static func resume(_ fiber: FiberRef, on worker: Worker) {
-        switch unsafe fiber.record.pointee.rung {
-        case UInt8(cctx_rung_slot.rawValue):
+        let rung = unsafe fiber.record.pointee.rung
+        if rung == UInt8(cctx_rung_slot.rawValue) {
             if unsafe cctx_fiber_resume_by_slot(fiber.record) { runTask(of: fiber, on: worker) }
-        case UInt8(cctx_rung_job.rawValue):
+        } else if rung == UInt8(cctx_rung_job.rawValue) {
             runTask(of: fiber, on: worker)
-        default:
+        } else {
             unsafe unsafeBitCast(
                 fiber.record.pointee.continuation, to: UnsafeContinuation<Void, Never>.self
             ).resume()

@@ -96,10 +96,14 @@ struct Ring {
         -> UInt32
     {
         let count = min(unsafe curing_available(ring), limit)
-        var index: UInt32 = 0
-        while index < count {
-            let entry = unsafe curing_completion(ring, index)
-            unsafe body(entry.pointee.user_data, entry.pointee.result, entry.pointee.flags)
+        // Read once: the queue's memory could be anything to the compiler, and so could what `body` changes.
+        let entries = unsafe ring.pointee.cqes.unsafelyUnwrapped
+        let mask = unsafe ring.pointee.cq_mask
+        var index = unsafe ring.pointee.cq_head.unsafelyUnwrapped.pointee
+        let end = index &+ count
+        while index != end {
+            let entry = unsafe entries[Int(index & mask)]
+            body(entry.user_data, entry.result, entry.flags)
             index &+= 1
         }
         if count > 0 { unsafe curing_consume(ring, count) }

@@ -55,6 +55,9 @@ struct Runnable: BitwiseCopyable, Equatable {
     }
 
     @inline(__always)
+    var isFiber: Bool { word & IntrusiveLink.tagMask == UInt(Kind.fiber.rawValue) }
+
+    @inline(__always)
     var address: UInt { word & ~IntrusiveLink.tagMask }
 
     @inline(__always)

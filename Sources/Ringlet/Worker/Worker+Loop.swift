@@ -69,10 +69,13 @@ extension Worker {
 
     @inline(__always)
     private func run(_ runnable: Runnable) {
-        switch runnable.kind {
-        case .fiber:
+        // The common case first, without the table of jumps.
+        if runnable.isFiber {
             counters.fiberResumes &+= 1
             FiberHost.resume(FiberRef(address: runnable.address), on: self)
+            return
+        }
+        switch runnable.kind {
         case .job:
             counters.jobs &+= 1
             runJob(runnable)
@@ -86,6 +89,8 @@ extension Worker {
             FiberHost.begin(runnable, on: self)
         case .message, .timedMessage:
             Message.deliver(runnable, to: self)
+        case .fiber:
+            preconditionFailure("looked at above")
         case .operationDeadline, .sleepingFiber, .fiberDeadline:
             preconditionFailure("a timer's word is never queued")
         }
