@@ -148,8 +148,11 @@ static int wait_for_completions(curing_ring *ring, faulty *state, uint32_t least
         state->clock++;
         faulty_collect(state);
         bool is_full = show(ring, state, room, reversed);
-        uint32_t flags = state->in_flight + state->staged_count > 0 ? CURING_SQ_TASKRUN : 0;
-        if (is_full) flags |= CURING_SQ_CQ_OVERFLOW;
+        // Completions are collected in enter only, so the owner must come back while there can be any. One flag
+        // at a time: whoever overlooks the other is found out.
+        uint32_t flags = is_full                                      ? CURING_SQ_CQ_OVERFLOW
+                         : state->in_flight + state->staged_count > 0 ? CURING_SQ_TASKRUN
+                                                                      : 0;
         __atomic_store_n(&state->sq_flags, flags, __ATOMIC_RELAXED);
         if (visible(state) >= least) return 0;
         if (error < 0 && error != -ETIME) return error;
