@@ -79,7 +79,9 @@ extension Worker {
         var next = liveFibers
         while let fiber = next {
             let cancelled = fiber.isCancelled ? ", cancelled" : ""
-            lines.append("  \(fiber.owner)\(cancelled): \(ofFibers[fiber.address] ?? fiber.waitOutsideKernel)")
+            lines.append(
+                "  \(fiber.owner)\(cancelled): \(ofFibers[fiber.address] ?? fiber.waitOutsideKernel)"
+            )
             next = fiber.nextLive
         }
         return (lines + ofTasks.map { "  \($0)" }).joined(separator: "\n")
@@ -89,7 +91,8 @@ extension Worker {
 extension OperationTable.Slot {
     fileprivate var wait: String {
         let place = descriptor < 0 ? "without a descriptor" : "on descriptor \(descriptor)"
-        return "an operation \(place)" + (state == .cancelling ? ", to be cancelled: \(reason)" : "")
+        return "an operation \(place)"
+            + (state == .cancelling ? ", to be cancelled: \(reason)" : "")
     }
 }
 

@@ -92,9 +92,12 @@ extension KernelFaults: Hashable {
 struct KernelFault: Sendable {
     fileprivate var native: curing_fault
 
-    private init(_ kind: curing_fault_kind, value: Errno? = nil, amount: Int = 0, opcode: Int? = nil) {
+    private init(
+        _ kind: curing_fault_kind, value: Errno? = nil, amount: Int = 0, opcode: Int? = nil
+    ) {
         native = curing_fault(
-            kind: kind, opcode: UInt8(opcode ?? Int(CURING_ANY_OPCODE)), ring: Int32(CURING_ANY_RING),
+            kind: kind, opcode: UInt8(opcode ?? Int(CURING_ANY_OPCODE)),
+            ring: Int32(CURING_ANY_RING),
             skip: 0, times: 1, value: -(value?.rawValue ?? 0), amount: UInt32(amount))
     }
 

@@ -61,7 +61,8 @@ struct StressClient {
         // The answer is read while the question is still being written, or both sides would block.
         let ledger = ledger
         let writer = Fiber {
-            let question = Buffer(copying: (0..<size).map { start &+ UInt8(truncatingIfNeeded: $0) })
+            let question = Buffer(
+                copying: (0..<size).map { start &+ UInt8(truncatingIfNeeded: $0) })
             do { try ledger.tolerate { try connection.write(question) } } catch is InjectedError {
                 // The reader would wait for ever.
                 ledger.markBroken(id)
@@ -148,17 +149,21 @@ struct StressTaskClient {
             for _ in 0..<Int.random(in: 1...10, using: &random) {
                 // Small enough for the buffers of the sockets, so that one task can do both.
                 let size = Int.random(in: 1...8192, using: &random)
-                let question = Buffer(copying: (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7) })
+                let question = Buffer(
+                    copying: (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7) })
                 try await ledger.tolerate { try await connection.write(question) }
                 var answer = Buffer(capacity: 1000)
                 var received = 0
                 while received < size {
                     let count = try await ledger.insist { try await connection.read(into: &answer) }
                     if count == 0 && ledger.isBroken(id) { throw Errno.connectionReset }
-                    guard count > 0 else { throw StressFailure(description: "the server ended early") }
+                    guard count > 0 else {
+                        throw StressFailure(description: "the server ended early")
+                    }
                     for index in 0..<count
                     where answer[index] != UInt8(truncatingIfNeeded: (received + index) &* 7) {
-                        throw StressFailure(description: "byte \(received + index) of \(size) is wrong")
+                        throw StressFailure(
+                            description: "byte \(received + index) of \(size) is wrong")
                     }
                     received += count
                 }

@@ -4,7 +4,9 @@ import Ringlet
 struct StressCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stress",
-        abstract: "Mix all that Ringlet does, cut it short everywhere, and check that nothing is lost or leaked.")
+        abstract:
+            "Mix all that Ringlet does, cut it short everywhere, and check that nothing is lost or leaked."
+    )
 
     @Option(help: "What decides every random choice; printed when something fails.")
     var seed: UInt64 = 1
@@ -15,7 +17,8 @@ struct StressCommand: ParsableCommand {
     @Option(help: "Threads, each with its own ring.")
     var workers = 2
 
-    @Option(help: "A seed for faults of the kernel, whose errors the load then expects, and no others.")
+    @Option(
+        help: "A seed for faults of the kernel, whose errors the load then expects, and no others.")
     var faults: UInt64?
 
     func validate() throws {
@@ -40,7 +43,8 @@ struct StressCommand: ParsableCommand {
             watchdog.begin(name)
             do {
                 let outcome = try StressRound(
-                    seed: seed &+ round, workers: workers, faultSeed: roundFaults, watchdog: watchdog,
+                    seed: seed &+ round, workers: workers, faultSeed: roundFaults,
+                    watchdog: watchdog,
                     signals: signals
                 ).run()
                 totals.add(outcome.tally)
@@ -53,7 +57,9 @@ struct StressCommand: ParsableCommand {
             if round == warmUp { baseline = .now }
             let figures = round > warmUp ? ProcessFigures.settled(at: baseline) : baseline
             if figures.descriptors > baseline.descriptors {
-                print("\(name): \(figures.descriptors - baseline.descriptors) descriptors leaked by now")
+                print(
+                    "\(name): \(figures.descriptors - baseline.descriptors) descriptors leaked by now"
+                )
                 throw ExitCode.failure
             }
             round += 1

@@ -31,7 +31,8 @@ struct StressFamilies {
         guard count > 0 else { return 0 }
         let next = (worker + 1) % scheduler.workerCount
         if count % 2 == 0 {
-            return try scheduler.spawn(onWorker: next) { try handRound(count - 1, from: next) + 1 }.join()
+            return try scheduler.spawn(onWorker: next) { try handRound(count - 1, from: next) + 1 }
+                .join()
         }
         let executor = scheduler.taskExecutor(ofWorker: next)
         let fiber = scheduler.spawn(onWorker: worker) { try handRound(count - 1, from: worker) + 1 }
@@ -60,17 +61,20 @@ struct StressFamilies {
     // MARK: Files
 
     func keepFile(_ number: Int, _ random: inout SeededGenerator) throws {
-        let path = FileManager.default.temporaryDirectory.path + "/ringlet-stress-\(getpid())-\(number)"
+        let path =
+            FileManager.default.temporaryDirectory.path + "/ringlet-stress-\(getpid())-\(number)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         let file = try ledger.insist {
             try File.open(FilePath(path), .readWrite, options: [.create, .truncate])
         }
         let size = Int.random(in: 1...60_000, using: &random)
-        try file.write(Buffer(copying: (0..<size).map { UInt8(truncatingIfNeeded: $0 / 3) }), at: 77)
+        try file.write(
+            Buffer(copying: (0..<size).map { UInt8(truncatingIfNeeded: $0 / 3) }), at: 77)
         var buffer = Buffer(capacity: 7000)
         var position = 0
         while try file.read(into: &buffer, at: UInt64(77 + position)) > 0 {
-            for index in 0..<buffer.count where buffer[index] != UInt8(truncatingIfNeeded: (position + index) / 3) {
+            for index in 0..<buffer.count
+            where buffer[index] != UInt8(truncatingIfNeeded: (position + index) / 3) {
                 throw StressFailure(description: "byte \(position + index) of a file is wrong")
             }
             position += buffer.count

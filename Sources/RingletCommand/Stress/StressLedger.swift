@@ -147,7 +147,9 @@ final class StressLedger: Sendable {
         let state = state.withLock { $0 }
         var wrong = state.failures
         for (index, left) in remains.enumerated() {
-            if left.operations > 0 { wrong.append("\(left.operations) operations left on worker \(index)") }
+            if left.operations > 0 {
+                wrong.append("\(left.operations) operations left on worker \(index)")
+            }
             if left.hasFibers { wrong.append("fibers left on worker \(index)") }
         }
         for fiber in state.fibers where !fiber.isFinished { wrong.append("\(fiber) has not ended") }

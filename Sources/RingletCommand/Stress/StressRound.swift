@@ -68,7 +68,9 @@ struct StressRound {
                 fuse: Int.random(in: 0..<4, using: &random) == 0
                     ? Int.random(in: 1...60, using: &random) : -1)
             fibers.append(
-                ledger.spawn(on: scheduler, worker: families.anyWorker(&random), name: "client-\(number)") {
+                ledger.spawn(
+                    on: scheduler, worker: families.anyWorker(&random), name: "client-\(number)"
+                ) {
                     var client = client
                     try client.run()
                 })
@@ -77,7 +79,9 @@ struct StressRound {
             let (seed, address) = (random.next(), server.address)
             let executor = scheduler.taskExecutor(ofWorker: families.anyWorker(&random))
             return Task(executorPreference: executor) {
-                do { try await StressTaskClient(address: address, ledger: ledger).run(seed: seed) } catch {
+                do {
+                    try await StressTaskClient(address: address, ledger: ledger).run(seed: seed)
+                } catch {
                     ledger.settle(error, "task-\(number)", isCancelled: Task.isCancelled)
                 }
             }
@@ -102,11 +106,15 @@ struct StressRound {
         for _ in 0..<fibers.count / 4 {
             try Fiber.sleep(for: .microseconds(Int.random(in: 0...3000, using: &random)))
             if Bool.random(using: &random) { fibers.randomElement(using: &random)?.cancel() }
-            if Int.random(in: 0..<4, using: &random) == 0 { tasks.randomElement(using: &random)?.cancel() }
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                tasks.randomElement(using: &random)?.cancel()
+            }
         }
         for fiber in fibers {
             // Thrown for a fiber that was cancelled before it began.
-            do { try fiber.join() } catch is CancellationError { ledger.count { $0.cancelled += 1 } }
+            do { try fiber.join() } catch is CancellationError {
+                ledger.count { $0.cancelled += 1 }
+            }
         }
         try Fiber.await { for task in tasks { await task.value } }
     }

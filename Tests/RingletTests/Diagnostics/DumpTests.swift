@@ -13,7 +13,9 @@ import Testing
                 try server.read(into: &buffer)
             }
             let joiner = scheduler.spawn(onWorker: 1, name: "joiner") { try reader.join() }
-            let sleeper = scheduler.spawn(onWorker: 1, name: "sleeper") { try Fiber.sleep(until: .never) }
+            let sleeper = scheduler.spawn(onWorker: 1, name: "sleeper") {
+                try Fiber.sleep(until: .never)
+            }
             let task = Task(executorPreference: scheduler.taskExecutor(ofWorker: 0)) {
                 var buffer = Buffer(capacity: 1)
                 try await client.read(into: &buffer)
@@ -23,7 +25,9 @@ import Testing
                 var dump = scheduler.dump()
                 // The fibers of worker 1 may just have begun.
                 let limit = Deadline.after(patience)
-                while !(dump.contains("'joiner': the end of") && dump.contains("'sleeper': a timer")) {
+                while !(dump.contains("'joiner': the end of")
+                    && dump.contains("'sleeper': a timer"))
+                {
                     if limit.hasPassed { break }
                     dump = scheduler.dump()
                 }

@@ -46,7 +46,8 @@ private struct CloseModel: Model {
     }
 
     var violationAtEnd: String? {
-        at.allSatisfy { $0 == .ended || $0 == .refused } && users == 0 ? nil : "somebody waits for ever"
+        at.allSatisfy { $0 == .ended || $0 == .refused } && users == 0
+            ? nil : "somebody waits for ever"
     }
 
     private mutating func end() {

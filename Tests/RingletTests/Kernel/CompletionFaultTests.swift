@@ -6,7 +6,9 @@ import Testing
 /// Completions that come late, twice, out of order or in drops.
 @Suite(.timeLimit(.minutes(4))) struct CompletionFaultTests {
     @Test(arguments: KernelPreference.underFaults, [false, true])
-    func `an overflow of completions loses none`(kernel: KernelPreference, reordered: Bool) async throws {
+    func `an overflow of completions loses none`(kernel: KernelPreference, reordered: Bool)
+        async throws
+    {
         let count = 3000
         var script = [KernelFault.completionsOverflow(beyond: 1).at(times: .max)]
         if reordered { script.append(.completionsAreReordered.at(times: .max)) }
@@ -180,7 +182,9 @@ import Testing
             // Nothing was in flight any more when the number was given back.
             #expect(worker.operationsOfTheTest == 0)
             for reader in readers {
-                #expect(throws: Errno.badFileDescriptor) { try reader.join(deadline: .after(patience)) }
+                #expect(throws: Errno.badFileDescriptor) {
+                    try reader.join(deadline: .after(patience))
+                }
             }
             try client.close()
         }

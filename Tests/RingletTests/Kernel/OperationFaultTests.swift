@@ -7,7 +7,9 @@ import Testing
 /// Operations that move less than was asked for, or fail for want of something.
 @Suite(.timeLimit(.minutes(4))) struct OperationFaultTests {
     @Test(arguments: KernelPreference.underFaults)
-    func `a write on a connection goes on after short sends, until all is sent`(kernel: KernelPreference)
+    func `a write on a connection goes on after short sends, until all is sent`(
+        kernel: KernelPreference
+    )
         async throws
     {
         let size = 100_000
@@ -34,7 +36,11 @@ import Testing
     {
         let size = 10_000
         let faulty = try FaultyScheduler(
-            kernel, [.isShort(writing: .send, 1).at(times: 3), .isShort(writing: .send, 999).at(times: .max)])
+            kernel,
+            [
+                .isShort(writing: .send, 1).at(times: 3),
+                .isShort(writing: .send, 999).at(times: .max),
+            ])
         let executor = faulty.scheduler.taskExecutor
         let count = try await Task(executorPreference: executor) { () -> Int in
             let (client, server) = try await connectedPair()
@@ -52,7 +58,9 @@ import Testing
     }
 
     @Test(arguments: KernelPreference.underFaults)
-    func `a write to a file goes on after short writes, at the right offsets`(kernel: KernelPreference)
+    func `a write to a file goes on after short writes, at the right offsets`(
+        kernel: KernelPreference
+    )
         async throws
     {
         let size = 20_000

@@ -78,6 +78,30 @@ import Testing
         }
     }
 
+    @Test(.enabled(if: enables), arguments: KernelPreference.underFaults, [0, 1])
+    func `a run whose worker cannot be enabled throws, and leaks nothing`(
+        kernel: KernelPreference, failing: Int
+    ) async throws {
+        let name = kernel.rawValue
+        await #expect(processExitsWith: .success) { [name = name as String, failing] in
+            let kernel = try #require(KernelPreference(rawValue: name))
+            try await Scheduler.run(SchedulerOptions(kernel: kernel)) {}
+            let before = try await settledDescriptors()
+            // Worker 0 runs on the calling thread, the others on threads of their own.
+            let refusal = await #expect(throws: KernelRefusal.self) {
+                try await onThread {
+                    var options = SchedulerOptions(workers: 3, kernel: kernel)
+                    let faults = KernelFaults()
+                    faults.add(.enableFails(.noMemory).inRing(failing))
+                    options.faults = faults
+                    try Scheduler.run(options) {}
+                }
+            }
+            #expect(refusal?.stage == .enable)
+            #expect(try await settledDescriptors() <= before)
+        }
+    }
+
     @Test(.enabled(if: enables), arguments: KernelPreference.underFaults)
     func `a worker that starts late gets all that was meant for it`(kernel: KernelPreference)
         async throws

@@ -25,7 +25,9 @@ import Testing
     @Test(
         arguments: KernelPreference.underFaults,
         [Errno.interrupted, .resourceTemporarilyUnavailable, .resourceBusy])
-    func `a storm of failing enters delays and loses nothing`(kernel: KernelPreference, error: Errno)
+    func `a storm of failing enters delays and loses nothing`(
+        kernel: KernelPreference, error: Errno
+    )
         async throws
     {
         let script = [KernelFault.enterFails(error).at(times: 500)]
@@ -130,7 +132,9 @@ import Testing
                 var buffer = Buffer(capacity: 1)
                 return try server.read(into: &buffer)
             }
-            try yieldUntil("it reads") { worker.operationsOfTheTest == 1 && worker.ring.pending == 0 }
+            try yieldUntil("it reads") {
+                worker.operationsOfTheTest == 1 && worker.ring.pending == 0
+            }
             faulty.faults.add(.enterSubmitsOnly(0).at(times: 20))
             // Twice what the queue holds, and the first of it never ends by itself.
             let readers = (0..<300).map { _ in
@@ -166,9 +170,11 @@ import Testing
     }
 
     @Test func `an enter that lost completions ends the process and says so`() async {
-        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent])
+        {
             // EBADR: Linux had no memory to keep a completion.
-            _ = try await FaultyScheduler.run(.automatic, [.enterFails(Errno(rawValue: 53))]) { _ in }
+            _ = try await FaultyScheduler.run(.automatic, [.enterFails(Errno(rawValue: 53))]) { _ in
+            }
         }
         let output = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
         #expect(output.contains("completions are lost"))

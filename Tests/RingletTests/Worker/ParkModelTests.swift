@@ -21,7 +21,9 @@ private struct ParkModel: Model {
         static let signalsTheAwake = Self(rawValue: 32)
     }
 
-    enum WorkerStep { case look, store, take, takeFirst, storeLast, park, lookAgain, giveUp, sleep, unpark }
+    enum WorkerStep {
+        case look, store, take, takeFirst, storeLast, park, lookAgain, giveUp, sleep, unpark
+    }
     enum ProducerStep { case push, notify, signal, ended }
 
     let mutations: Mutations
@@ -134,7 +136,11 @@ private struct ParkModel: Model {
                 }
             ]
         case .signal:
-            return [with { ($0.isSignalled, $0.producers[number]) = (true, notifiesFirst ? .push : .ended) }]
+            return [
+                with {
+                    ($0.isSignalled, $0.producers[number]) = (true, notifiesFirst ? .push : .ended)
+                }
+            ]
         case .ended:
             return []
         }
@@ -173,7 +179,9 @@ private struct ParkModel: Model {
     }
 
     @Test(arguments: [ParkModel.Mutations.notifiesBeforePush, .signalsTheAwake])
-    private func `without its order, or its signal, a wake-up is lost`(mutation: ParkModel.Mutations) {
+    private func `without its order, or its signal, a wake-up is lost`(
+        mutation: ParkModel.Mutations
+    ) {
         let found = explore(ParkModel(producers: 2, mutation, isWeak: false))
         #expect(found.violation?.hasPrefix(Self.lost) == true)
     }

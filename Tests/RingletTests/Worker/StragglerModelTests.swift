@@ -101,7 +101,8 @@ private struct StragglerModel: Model {
 
 @Suite struct StragglerModelTests {
     @Test(arguments: 1...4)
-    func `every message to a worker that ends is delivered, by one thread at a time`(producers: Int) {
+    func `every message to a worker that ends is delivered, by one thread at a time`(producers: Int)
+    {
         let found = explore(StragglerModel(producers: producers, .none))
         #expect(found.violation == nil)
         #expect(found.states > 10)
