@@ -113,6 +113,8 @@ static void count(descriptor *known, const operation *operation, uint32_t by) {
 
 int emulated_wait(engine *engine, operation *operation) {
     int32_t fd = operation->sqe.fd;
+    // poll(2), which attempts ask, ignores negative numbers instead of refusing them.
+    if (fd < 0) return -EBADF;
     descriptor *known = make_descriptor(engine, fd);
     if (!known) return -ENOMEM;
     uint16_t interest = known->interest | operation->events;

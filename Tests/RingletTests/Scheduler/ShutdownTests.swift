@@ -261,7 +261,7 @@ struct ShutdownTests {
             _ = unsafe write(2, line, line.utf8.count)
             // From a third on; before that the allocator's arenas fill.
             let growth = (memory.last ?? 0) - memory[memory.count / 3]
-            #expect(addressSanitizer || growth < 12 << 20, "\(memory)")
+            #expect(addressSanitizer || growth < 4 << 20, "\(memory)")
             #expect(unexpected.all.isEmpty)
             // Tasks that outlived their scheduler may be about to drop their connections.
             try await awaitUntil("the descriptors to be closed") { openDescriptors() <= before }
