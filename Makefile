@@ -131,6 +131,7 @@ test-crash: deps
 	swift build --product CrashProgram
 	swift build -c release --product CrashProgram
 	Tests/Crash/run.sh .build/debug/CrashProgram .build/release/CrashProgram
+	Tests/Crash/gdb.sh .build/debug/CrashProgram .build/release/CrashProgram
 
 test-tour: build examples
 	.build/release/ringlet tour --connections 200 --c-example $(EXAMPLES)/tasks

@@ -66,7 +66,8 @@ FILL = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(RINGLET_VERSION)|g'
 
 install: c-library
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-	    $(DESTDIR)$(PREFIX)/lib/cmake/Ringlet
+	    $(DESTDIR)$(PREFIX)/lib/cmake/Ringlet $(DESTDIR)$(PREFIX)/share/ringlet
+	install -m 644 Tools/gdb/ringlet-gdb.py $(DESTDIR)$(PREFIX)/share/ringlet/
 	install -m 644 $(RINGLET_C)/include/ringlet.h $(DESTDIR)$(PREFIX)/include/
 	install -m 755 $(C_SHARED) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf libringlet.so.$(RINGLET_VERSION) $(DESTDIR)$(PREFIX)/lib/$(RINGLET_SONAME)
@@ -83,4 +84,4 @@ uninstall:
 	    $(DESTDIR)$(PREFIX)/lib/libringlet.so $(DESTDIR)$(PREFIX)/lib/$(RINGLET_SONAME) \
 	    $(DESTDIR)$(PREFIX)/lib/libringlet.so.$(RINGLET_VERSION) \
 	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/ringlet.pc
-	rm -rf $(DESTDIR)$(PREFIX)/lib/cmake/Ringlet
+	rm -rf $(DESTDIR)$(PREFIX)/lib/cmake/Ringlet $(DESTDIR)$(PREFIX)/share/ringlet

@@ -50,6 +50,7 @@ extension Worker {
     func end() {
         isEnding = true
         WorkerRegistry.remove(self)
+        anchor.end()
         for kind in [UserDataKind.wake, .mainQueue] {
             submitUnawaited(.cancel(userData: kind.userData))
         }

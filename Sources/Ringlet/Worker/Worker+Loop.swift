@@ -22,6 +22,7 @@ extension Worker {
             throw error
         }
         WorkerRegistry.add(self)
+        anchor.begin(index: index)
         armWake()
         if index == 0 && LinuxThread.isMain { armMainQueue() }
     }

@@ -32,6 +32,9 @@ final class Worker: @unchecked Sendable {
     let stacks: StackPool
     let state: Pinned<WorkerState>
 
+    /// Holds the list of started fibers, where a debugger finds it.
+    let anchor: WorkerAnchor
+
     /// Where the eventfd's count is read to. The memory is the kernel's while the worker runs.
     let wakeBuffer = Buffer(capacity: 8)
 
@@ -47,12 +50,14 @@ final class Worker: @unchecked Sendable {
             ring.destroy()
             throw error
         }
+        anchor = WorkerAnchor()
         state = Pinned(WorkerState(timers: TimerWheel(now: LinuxThread.now())))
         actorExecutor = WorkerActorExecutor(worker: self)
     }
 
     deinit {
         state.destroy()
+        anchor.deallocate()
     }
 
     // MARK: Making things runnable

@@ -5,9 +5,6 @@ struct WorkerState: ~Copyable {
     var timers: TimerWheel
     var counters = WorkerCounters()
 
-    /// Head of the list of started fibers.
-    var liveFibers: FiberRef?
-
     /// Hosts of C functions that have none to run.
     var idleHosts = IdleHosts()
 
@@ -61,8 +58,8 @@ extension Worker {
         _modify { yield &state.value.idleHosts }
     }
     @inline(__always) var liveFibers: FiberRef? {
-        get { state.value.liveFibers }
-        set { state.value.liveFibers = newValue }
+        get { anchor.liveFibers }
+        set { anchor.liveFibers = newValue }
     }
     @inline(__always) var rung: FiberHost.Rung {
         get { state.value.rung }

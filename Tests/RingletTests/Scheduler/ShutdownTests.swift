@@ -259,9 +259,10 @@ struct ShutdownTests {
             }
             let line = "resident KiB: \(memory.map { $0 >> 10 })\n"
             _ = unsafe write(2, line, line.utf8.count)
-            // From a third on; before that the allocator's arenas fill.
+            // From a third on; before that the allocator's arenas fill. The test's own threads and tasks take
+            // some hundred bytes a round; Tests/C/abi/lifetimes.c has none and must stay flat.
             let growth = (memory.last ?? 0) - memory[memory.count / 3]
-            #expect(addressSanitizer || growth < 4 << 20, "\(memory)")
+            #expect(addressSanitizer || growth < 4 << 20 + Self.rounds << 10, "\(memory)")
             #expect(unexpected.all.isEmpty)
             // Tasks that outlived their scheduler may be about to drop their connections.
             try await awaitUntil("the descriptors to be closed") { openDescriptors() <= before }

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# The gdb script of Tools/gdb: the fibers of a process that is stopped at a crash, and of its core file.
+#
+#   gdb.sh PROGRAM...     CrashProgram, of one or more builds
+set -uo pipefail
+
+script=$(dirname "$0")/../../Tools/gdb/ringlet-gdb.py
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+export SWIFT_BACKTRACE=enable=no
+
+skip() { echo "skipped gdb: $1"; echo "0 passed, 0 failed, 1 skipped"; exit 0; }
+command -v gdb >/dev/null || skip "there is no gdb"
+[[ $(uname -m) == x86_64 ]] || skip "the script knows x86-64 only"
+gdb --batch -nx -ex 'python print("python")' 2>&1 | grep -q '^python$' || skip "this gdb has no Python"
+gdb --batch -nx -ex run --args true 2>&1 | grep -q "exited normally" || skip "ptrace is refused here"
+
+look=(-ex 'info fibers' -ex 'fiber 2 bt' -ex 'echo THREAD\n' -ex 'bt 4' -ex 'echo NO\n' -ex 'fiber 6 bt')
+quiet=(--batch -nx -iex 'set debuginfod enabled off' -iex 'set complaints 0' -iex 'set pagination off'
+    -iex "source $script")
+
+# expect NAME PATTERN...: each is in what gdb said.
+expect() {
+    local name=$1 pattern missing=
+    shift
+    for pattern; do grep -Eq -- "$pattern" "$work/out" || missing+=" not there: $pattern"; done
+    if [[ -z $missing ]]; then
+        passed=$((passed + 1)); echo "passed  $name"
+    else
+        failed=$((failed + 1)); echo "FAILED  $name:$missing"
+        grep -v "^During symbol" "$work/out" | tail -40 | sed 's/^/        /'
+    fi
+}
+
+what=("worker 0 .LWP [0-9]+.  fiber 'breaker': runs" "fiber 'bystander': waits for timer" "^5 fibers"
+    "fiber 'main': waits for another's end" "^#[0-9]+ .*inFiber.*" "^#[0-9]+ .*cctx_trampoline"
+    "requireRule" "fiber 6 runs")
+for program; do
+    build=$(basename "$(dirname "$program")")
+    timeout 120 gdb "${quiet[@]}" -ex run "${look[@]}" --args "$program" rule >"$work/out" 2>&1
+    expect "$build, live" "${what[@]}"
+    # gdb leaves out a mapping of which it cannot read a part, as a guard of Linux 6.13 is; the kernel's own core
+    # files have all of it.
+    RINGLET_STACK_GUARDS=mprotect timeout 120 gdb "${quiet[@]}" -ex run \
+        -ex "generate-core-file $work/core" --args "$program" rule >"$work/out" 2>&1
+    timeout 120 gdb "${quiet[@]}" "${look[@]}" "$program" "$work/core" >"$work/out" 2>&1
+    expect "$build, core" "${what[@]}"
+    rm -f "$work/core"
+done
+
+echo "$passed passed, $failed failed"
+[[ $failed == 0 ]]
