@@ -30,11 +30,13 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
         SocketAddress(host: .v6([UInt8](repeating: 0, count: 15) + [1]), port: port)
     }
 
-    /// An IPv4 address in dotted form, "127.0.0.1"; nil when it is not one.
+    /// An IPv4 address in dotted form, "127.0.0.1"; nil when it is not one. As in inet_pton(3), no number has
+    /// leading zeros, which some programs take for octal.
     public init?(ipv4 text: String, port: UInt16) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         let bytes = parts.compactMap { part in
-            part.allSatisfy { $0.isASCII && $0.isNumber } ? UInt8(part) : nil
+            part.allSatisfy { $0.isASCII && $0.isNumber } && (part == "0" || part.first != "0")
+                ? UInt8(part) : nil
         }
         guard parts.count == 4, bytes.count == 4 else { return nil }
         self.init(host: .v4(bytes), port: port)
