@@ -67,20 +67,23 @@ static descriptor *make_descriptor(engine *engine, int32_t fd) {
 
 // MARK: Registration
 
+// Returns 0; 1 when there was no registration although one was assumed; or a negative errno.
 static int set_interest(engine *engine, int32_t fd, uint16_t interest) {
     descriptor *known = &engine->descriptors[fd];
     struct epoll_event event = {.events = interest, .data.fd = fd};
     int error = 0;
+    bool was_gone = false;
     // Which of the two it takes is a guess as well.
     if (known->interest) {
         if (epoll_ctl(engine->epoll, EPOLL_CTL_MOD, fd, &event) < 0) error = errno;
-        if (error == ENOENT) error = epoll_ctl(engine->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? errno : 0;
+        was_gone = error == ENOENT;
+        if (was_gone) error = epoll_ctl(engine->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? errno : 0;
     } else {
         if (epoll_ctl(engine->epoll, EPOLL_CTL_ADD, fd, &event) < 0) error = errno;
         if (error == EEXIST) error = epoll_ctl(engine->epoll, EPOLL_CTL_MOD, fd, &event) < 0 ? errno : 0;
     }
     if (error == 0) known->interest = interest;
-    return -error;
+    return error ? -error : was_gone;
 }
 
 static int drop_interest(engine *engine, int32_t fd) {
@@ -175,26 +178,6 @@ static uint16_t wanted_events(const descriptor *known) {
     return wanted;
 }
 
-// Registers anew what has had no event since the last time. What had one is asked again next time.
-static void verify(engine *engine) {
-    uint32_t number = engine->unverified_count;
-    engine->unverified_count = 0;
-    engine->unverified_since = curing_now();
-    for (uint32_t i = 0; i < number; i++) {
-        int32_t fd = engine->unverified[i];
-        descriptor *known = &engine->descriptors[fd];
-        if (known->had_event) {
-            known->had_event = false;
-            engine->unverified[engine->unverified_count++] = fd;
-            continue;
-        }
-        known->is_unverified = false;
-        if (!known->first) continue;
-        int error = set_interest(engine, fd, wanted_events(known));
-        if (error < 0) end_all_waiting(engine, fd, error);
-    }
-}
-
 // A registration outlives its descriptor number when the file is open under another one, and then
 // nothing can take it back but a new epoll set.
 static void renew_set(engine *engine) {
@@ -263,12 +246,34 @@ static void descriptor_ready(engine *engine, int32_t fd, uint16_t events) {
         // registration goes.
         is_fruitful = drop_interest(engine, fd) == 0;
     } else if (!(events & wanted) && !(events & (POLLERR | POLLHUP))) {
-        is_fruitful = set_interest(engine, fd, wanted) == 0;
+        is_fruitful = set_interest(engine, fd, wanted) >= 0;
     } else {
         is_fruitful = attempt_waiting(engine, fd, events);
     }
     known->fruitless = is_fruitful ? 0 : known->fruitless + 1;
     if (known->fruitless == FRUITLESS_LIMIT) renew_set(engine);
+}
+
+// Registers anew what has had no event since the last time. What had one is asked again next time. If the
+// registration was gone the number is another file's, of which nobody knows yet that it would have to wait.
+static void verify(engine *engine) {
+    uint32_t number = engine->unverified_count;
+    engine->unverified_count = 0;
+    engine->unverified_since = curing_now();
+    for (uint32_t i = 0; i < number; i++) {
+        int32_t fd = engine->unverified[i];
+        descriptor *known = &engine->descriptors[fd];
+        if (known->had_event) {
+            known->had_event = false;
+            engine->unverified[engine->unverified_count++] = fd;
+            continue;
+        }
+        known->is_unverified = false;
+        if (!known->first) continue;
+        int error = set_interest(engine, fd, wanted_events(known));
+        if (error < 0) end_all_waiting(engine, fd, error);
+        if (error > 0) attempt_waiting(engine, fd, POLLERR);
+    }
 }
 
 static void collect_finished(engine *engine) {

@@ -98,6 +98,30 @@ static void expect_after_all_was_read(const char *what, uint8_t opcode, uint32_t
     }
 }
 
+// The number becomes another file's, and the ring is not told.
+static void expect_after_the_number_changed(void) {
+    const curing_kernel *kernels[] = {curing_io_uring(), curing_emulated()};
+    for (int i = 0; i < 2; i++) {
+        curing_ring ring = make(kernels[i]);
+        int pair[2], event = eventfd(0, 0);
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0) exit(1);
+        int32_t waited = answer(&ring, CURING_OP_RECV, pair[0], 8, 0, 0);
+        ssize_t written = write(pair[1], "abc", 3);
+        int32_t received = answer(&ring, CURING_OP_RECV, pair[0], 8, 0, 0);
+        dup2(event, pair[0]);
+        int32_t result = answer(&ring, CURING_OP_RECV, pair[0], 8, 0, 0);
+        if (waited != WAITS || written != 3 || received != 3 || result != -ENOTSOCK) {
+            fprintf(stderr, "a number that changed: %s: %d, %d, %d\n", kernels[i]->name, waited, received,
+                    result);
+            failures++;
+        }
+        curing_destroy(&ring);
+        close(pair[0]);
+        close(pair[1]);
+        close(event);
+    }
+}
+
 // How a connect ends that is not refused, and that it leaves a socket which knows that it is connected.
 static void expect_connections(void) {
     const curing_kernel *kernels[] = {curing_io_uring(), curing_emulated()};
@@ -163,6 +187,7 @@ int main(void) {
     expect_after_all_was_read("read with an offset", CURING_OP_READ, 8, 64, 0, -ESPIPE);
     expect_after_all_was_read("accept", CURING_OP_ACCEPT, 0, 0, 0, -EINVAL);
 
+    expect_after_the_number_changed();
     expect_connections();
 
     shutdown(pair[1], SHUT_WR);
