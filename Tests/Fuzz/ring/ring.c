@@ -87,6 +87,8 @@ static void submit(program *program) {
         // Which of the two sees a descriptor's end first is not promised.
         bool ends_something = opcode == CURING_OP_CLOSE || opcode == CURING_OP_SHUTDOWN;
         if (ends_something && is_busy(program, place, 0)) return;
+        // Nor what else on its way at that moment comes to: a connect when the listener goes.
+        if (ends_something) settle(program, false);
     }
     submission *at = begin(program, opcode, place, length);
     for (int side = 0; side < 2; side++) {
@@ -184,7 +186,7 @@ static void act_outside(program *program) {
         } else if (what == 2 && !is_busy(program, place, 0)) {
             close(fd);
             program->worlds[side].fds[place] = -1;
-        } else if (what == 3 && !is_busy(program, place, 0)) {
+        } else if (what == 3 && !is_busy(program, place, 0) && !place_is_file(place)) {
             // The number becomes another file's, and the ring is not told.
             int other = eventfd(length % 2, EFD_CLOEXEC);
             dup2(other, fd);
