@@ -67,6 +67,8 @@ test-c: stage
 	$(MAKE) --no-print-directory -C Tests/C/context check-asan
 	$(MAKE) --no-print-directory -C Tests/C/context check-ubsan
 	$(MAKE) --no-print-directory -C Tests/C/ring check
+	$(MAKE) --no-print-directory -C Tests/C/ring check-asan
+	$(MAKE) --no-print-directory -C Tests/C/ring check-ubsan
 	$(MAKE) --no-print-directory -C Tests/C/abi check PREFIX=$(STAGE_PREFIX)
 	RINGLET_KERNEL=emulated $(MAKE) --no-print-directory -C Tests/C/abi check PREFIX=$(STAGE_PREFIX)
 
