@@ -221,14 +221,16 @@ typedef struct wait_context {
     void *cancellation_record;
     int32_t result;
     uint8_t reason;
+    uint8_t kind;
 } wait_context;
 
 // Implemented in TaskHost.swift. Any thread, with the task's status lock held: must not block.
-extern void cctx_wait_cancelled(const void *worker, uint64_t token) __attribute__((weak));
+extern void cctx_wait_cancelled(const void *worker, uint64_t token, uint8_t kind)
+    __attribute__((weak));
 
 static SWIFT_CALL void wait_cancelled(SWIFT_CONTEXT void *argument) {
     wait_context *wait = argument;
-    cctx_wait_cancelled(wait->worker, wait->token);
+    cctx_wait_cancelled(wait->worker, wait->token, wait->kind);
 }
 
 void cctx_task_deliver(void *task, int32_t result, uint8_t reason) {
@@ -247,7 +249,7 @@ static ASYNC_CALL void wait_ended(ASYNC_CONTEXT async_context *context, SWIFT_CO
 
 __attribute__((visibility("hidden"))) ASYNC_CALL void cctx_task_wait(
     ASYNC_CONTEXT async_context *context, const void *isolation, const void *isolation_witness,
-    const void *worker, uint64_t token) {
+    const void *worker, uint64_t token, uint8_t kind) {
     // Declared nonisolated(nonsending), which passes the caller's isolation first: so the caller has
     // no reason to hop when it comes back. It is nil here.
     (void)isolation;
@@ -255,11 +257,12 @@ __attribute__((visibility("hidden"))) ASYNC_CALL void cctx_task_wait(
     wait_context *wait = (wait_context *)context;
     wait->worker = worker;
     wait->token = token;
-    // Runs the handler at once when the task is cancelled already.
-    wait->cancellation_record = swift_task_addCancellationHandler(wait_cancelled, wait);
+    wait->kind = kind;
     async_task *task = swift_task_getCurrent();
     task->resume = wait_ended;
     task->resume_context = context;
+    // Runs the handler at once when the task is cancelled already; that may deliver, so comes last.
+    wait->cancellation_record = swift_task_addCancellationHandler(wait_cancelled, wait);
     if (cctx_this_host_thread.task_slot) {
         *cctx_this_host_thread.task_slot = NULL;
     } else {

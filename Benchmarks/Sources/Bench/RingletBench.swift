@@ -11,7 +11,7 @@ internal import TimerSubjects
 let usage = """
     ringlet-bench [--rounds N] [--only TEXT] SUBJECT...
         switch  fibers  tasks  spawn  timers  ring     tables, each with its reference
-    ringlet-bench sleepers fibers|tasks COUNT          once, in this process
+    ringlet-bench sleepers fibers|tasks|tasks-of-swift COUNT     once, in this process
     """
 
 @main

@@ -10,17 +10,39 @@ internal import Ringlet
 func measureSleepers(_ kind: String, count: Int) throws {
     alarm(60)
     let report: Sleepers.Report
-    let kibibytes: Double
+    var kibibytes: Double?
     var lateness: Double?
     switch kind {
     case "fibers":
         report = try Scheduler.run { try Sleepers.fibers(count) }
         kibibytes = 4.6
     case "tasks":
-        report = try Scheduler.run { try await Sleepers.tasks(count, on: here()) }
+        report = try Scheduler.run {
+            let executor = here()
+            return try await Sleepers.tasks(count) { sleepers, deadline in
+                Task(executorPreference: executor) {
+                    sleepers.asleep += 1
+                    try await Scheduler.sleep(until: Deadline(nanoseconds: deadline))
+                    sleepers.wake()
+                }
+            }
+        }
         kibibytes = 1.2
         // The goal is for a million; fewer must be no later.
         lateness = 0.3
+    case "tasks-of-swift":
+        report = try Scheduler.run {
+            let executor = here()
+            return try await Sleepers.tasks(count) { sleepers, deadline in
+                let rest = Duration.nanoseconds(deadline - reference_now())
+                let instant = ContinuousClock.now.advanced(by: rest)
+                Task(executorPreference: executor) {
+                    sleepers.asleep += 1
+                    try await Task.sleep(until: instant, clock: .continuous)
+                    sleepers.wake()
+                }
+            }
+        }
     default:
         throw Usage()
     }
@@ -31,6 +53,8 @@ func measureSleepers(_ kind: String, count: Int) throws {
     line("spawn one, and let it fall asleep", report.spawnNanoseconds, "ns", goal: nil)
     line("first one wakes late by", report.first, "s", goal: nil)
     line("last one wakes late by", report.last, "s", goal: lateness)
+    // What the lateness would be if no other program had the processor.
+    line("processor time from first to last", report.processor, "s", goal: nil)
     flush()
 }
 
@@ -48,6 +72,7 @@ private struct Sleepers: @unchecked Sendable {
         var spawnNanoseconds: Double
         var first: Double
         var last: Double
+        var processor: Double
     }
 
     /// What the process has used so far.
@@ -60,15 +85,18 @@ private struct Sleepers: @unchecked Sendable {
         init() throws { resident = try residentKibibytes() }
     }
 
+    private let count: UInt64
+
     /// All on one worker, so plain words will do. A wake-up writes its instant, the last one stays.
     private let words: UnsafeMutablePointer<UInt64>
 
-    private init() {
-        words = .allocate(capacity: 4)
-        words.initialize(repeating: 0, count: 4)
+    private init(_ count: Int) {
+        self.count = UInt64(count)
+        words = .allocate(capacity: 6)
+        words.initialize(repeating: 0, count: 6)
     }
 
-    private var asleep: UInt64 {
+    var asleep: UInt64 {
         get { words[0] }
         nonmutating set { words[0] = newValue }
     }
@@ -77,11 +105,15 @@ private struct Sleepers: @unchecked Sendable {
         nonmutating set { words[1] = newValue }
     }
 
-    private func wake() {
+    func wake() {
         let now = reference_now()
-        if awake == 0 { words[2] = now }
+        if awake == 0 {
+            words[2] = now
+            words[4] = reference_cpu()
+        }
         words[3] = now
         awake += 1
+        if awake == count { words[5] = reference_cpu() }
     }
 
     /// Long enough to spawn them all.
@@ -97,11 +129,12 @@ private struct Sleepers: @unchecked Sendable {
             allocations: Double(end.allocations - start.allocations) / count,
             spawnNanoseconds: Double(end.time - start.time) / count,
             first: (Double(words[2]) - Double(deadline)) / 1e9,
-            last: (Double(words[3]) - Double(deadline)) / 1e9)
+            last: (Double(words[3]) - Double(deadline)) / 1e9,
+            processor: (Double(words[5]) - Double(words[4])) / 1e9)
     }
 
     static func fibers(_ count: Int) throws -> Report {
-        let sleepers = Sleepers()
+        let sleepers = Sleepers(count)
         defer { sleepers.words.deallocate() }
         let deadline = deadline(count)
         let start = try Use()
@@ -123,18 +156,14 @@ private struct Sleepers: @unchecked Sendable {
         return sleepers.report(count, from: start, to: end, deadline: deadline)
     }
 
-    static func tasks(_ count: Int, on executor: any TaskExecutor) async throws -> Report {
-        let sleepers = Sleepers()
+    /// - Parameter spawn: Starts one task, which sleeps until the deadline.
+    static func tasks(_ count: Int, _ spawn: (Sleepers, UInt64) -> Void) async throws -> Report {
+        let sleepers = Sleepers(count)
         defer { sleepers.words.deallocate() }
         let deadline = deadline(count)
-        let instant = ContinuousClock.now.advanced(by: .nanoseconds(deadline - reference_now()))
         let start = try Use()
         for index in 0..<count {
-            Task(executorPreference: executor) {
-                sleepers.asleep += 1
-                try await Task.sleep(until: instant, clock: .continuous)
-                sleepers.wake()
-            }
+            spawn(sleepers, deadline)
             if index % 1024 == 1023 {
                 await Task.yield()
                 try checkMemory()
@@ -143,7 +172,7 @@ private struct Sleepers: @unchecked Sendable {
         while sleepers.asleep < count { await Task.yield() }
         let end = try Use()
         guard end.time < deadline else { throw TooSlow() }
-        while sleepers.awake < count { try await Task.sleep(for: .milliseconds(50)) }
+        while sleepers.awake < count { try await Scheduler.sleep(for: .milliseconds(50)) }
         return sleepers.report(count, from: start, to: end, deadline: deadline)
     }
 }

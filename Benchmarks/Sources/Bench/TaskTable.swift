@@ -14,6 +14,9 @@ func measureTasks(_ plan: Plan) throws {
     table.add("Task.yield in a pair, worker") {
         try Scheduler.run { await yieldInPair(count, on: here()) }
     }
+    table.add("Scheduler.sleep until now, worker", allocations: 0) {
+        try Scheduler.run { try await sleepUntilNow(count) }
+    }
     try table.run()
 }
 
@@ -71,6 +74,13 @@ private func yieldInPair(_ count: Int, on executor: any TaskExecutor) async -> S
     await first.value
     await second.value
     return watch.sample(operations: 2 * count)
+}
+
+/// A sleep that is over when it begins: a timer, a wait, and a turn.
+private func sleepUntilNow(_ count: Int) async throws -> Sample {
+    let watch = Stopwatch()
+    for _ in 0..<count { try await Scheduler.sleep(until: Deadline(nanoseconds: 0)) }
+    return watch.sample(operations: count)
 }
 
 /// The task never leaves the thread: what the runtime costs without a queue.

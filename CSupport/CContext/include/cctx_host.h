@@ -89,8 +89,8 @@ void cctx_host_cancel(void *task);
 // The wait of a Swift task that runs as a job of a worker: `cctx_task_wait`, an async function, parks the
 // current task until the worker runs it as a job again. It costs half of a continuation, which
 // records a dependency and takes the task's status lock several times. Swift declares it as
-// `func taskWait(worker:token:) async`; the worker and token are handed to `cctx_wait_cancelled` if the
-// task is cancelled meanwhile.
+// `func taskWait(worker:token:kind:) async`; the three are handed to `cctx_wait_cancelled` if the task is
+// cancelled meanwhile.
 
 // Stores how the wait of a parked task ended, before the worker runs it. The worker's thread.
 void cctx_task_deliver(void *task, int32_t result, uint8_t reason);

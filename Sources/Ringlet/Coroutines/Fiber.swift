@@ -139,7 +139,7 @@ extension Fiber where Success == Never {
     /// Suspends the fiber for at least `duration`.
     ///
     /// - Throws: `CancellationError`; `Errno.invalidArgument` when `duration` is negative.
-    @available(*, noasync, message: "in a task, await Task.sleep(for:)")
+    @available(*, noasync, message: "in a task, await Scheduler.sleep(for:)")
     public static func sleep(for duration: Duration) throws {
         if duration < .zero { throw Errno.invalidArgument }
         try sleep(until: .after(duration))
@@ -148,7 +148,7 @@ extension Fiber where Success == Never {
     /// Suspends the fiber until `deadline`; for ever, that is until it is cancelled, with ``Deadline/never``.
     ///
     /// - Throws: `CancellationError`.
-    @available(*, noasync, message: "in a task, await Task.sleep(until:)")
+    @available(*, noasync, message: "in a task, await Scheduler.sleep(until:)")
     public static func sleep(until deadline: Deadline) throws {
         let fiber = try FiberRef.require("Fiber.sleep")
         if fiber.mustNotWait { throw CancellationError() }

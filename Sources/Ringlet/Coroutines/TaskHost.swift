@@ -2,14 +2,17 @@ import CContext
 
 /// The Swift half of a task's wait that bypasses the continuation; the C half is in host.c.
 enum TaskHost {
-    /// Suspends the current task, whose operation has been started, until its completion.
+    /// Suspends the current task until what it waits for, which has been started, is over.
     ///
     /// Only in a job of `worker` that prefers it as its executor, outside any actor: the worker will
     /// run the task as such a job again.
     @inline(__always)
     nonisolated(nonsending)
-    static func wait(for token: OperationToken, of worker: Worker) async -> Completion {
-        await unsafe waitInC(Unmanaged.passUnretained(worker).toOpaque(), token.userData)
+    static func wait(_ kind: FiberRef.WaitKind, _ token: UInt64, of worker: Worker) async
+        -> Completion
+    {
+        await unsafe waitInC(
+            Unmanaged.passUnretained(worker).toOpaque(), token, kind.rawValue)
         let outcome = unsafe cctx_current_host_thread().pointee.outcome
         precondition(
             unsafe outcome.task == cctx_host_current_task(),
@@ -19,7 +22,7 @@ enum TaskHost {
     }
 }
 
-/// A task that is parked by ``TaskHost``, as an operation's waiter.
+/// A task that is parked by ``TaskHost``.
 @safe
 struct ParkedTask: BitwiseCopyable {
     private let task: UnsafeMutableRawPointer
@@ -34,21 +37,34 @@ struct ParkedTask: BitwiseCopyable {
         unsafe self.task = task
     }
 
+    /// The task's address, 16-byte aligned, and back.
+    @inline(__always)
+    var address: UInt { UInt(bitPattern: unsafe task) }
+
+    @inline(__always)
+    init(address: UInt) {
+        unsafe task = UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
+    }
+
     /// Stores how its wait ended; the job that continues it is returned.
     @inline(__always)
     func deliver(_ completion: Completion) -> Runnable {
         unsafe cctx_task_deliver(task, completion.result, completion.reason.rawValue)
-        return Runnable(address: UInt(bitPattern: unsafe task), kind: .job)
+        return Runnable(address: address, kind: .job)
     }
 }
 
 @_silgen_name("cctx_task_wait")
 nonisolated(nonsending)
-private func waitInC(_ worker: UnsafeRawPointer, _ token: UInt64) async
+private func waitInC(_ worker: UnsafeRawPointer, _ token: UInt64, _ kind: UInt8) async
 
 /// Called by host.c when a task is cancelled in its wait. Any thread; must not block.
 @c(cctx_wait_cancelled)
-func waitCancelled(_ worker: UnsafeRawPointer, _ token: UInt64) {
+func waitCancelled(_ worker: UnsafeRawPointer, _ token: UInt64, _ kind: UInt8) {
     let worker = unsafe Unmanaged<Worker>.fromOpaque(worker).takeUnretainedValue()
-    worker.perform { $0.cancel(OperationToken(userData: token), reason: .user) }
+    if kind == FiberRef.WaitKind.timer.rawValue {
+        worker.perform { $0.endSleep(TimerToken(bits: token), reason: .user) }
+    } else {
+        worker.perform { $0.cancel(OperationToken(userData: token), reason: .user) }
+    }
 }

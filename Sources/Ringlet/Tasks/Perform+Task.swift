@@ -19,7 +19,7 @@ extension Worker {
         if canPark(isolation: #isolation) {
             if isShuttingDown { return .cancelled(.shutdown) }
             let token = start(request, waiter: .parkedTask(.current), deadline: deadline)
-            return await TaskHost.wait(for: token, of: self)
+            return await TaskHost.wait(.operation, token.userData, of: self)
         }
         return await performByContinuation(request, on: descriptor, deadline: deadline)
     }
@@ -27,14 +27,14 @@ extension Worker {
     /// Whether the current task may bypass the continuation: it runs as a job of this worker and is not
     /// inside an actor, so the worker may run it as such a job again.
     @inline(__always)
-    private func canPark(isolation: (any Actor)?) -> Bool {
+    func canPark(isolation: (any Actor)?) -> Bool {
         isolation == nil && CurrentThread.runs(self) && isRunningOwnJob && rung != .plain
     }
 
     private func performByContinuation(
         _ request: Request, on descriptor: Descriptor?, deadline: Deadline
     ) async -> Completion {
-        let cell = OperationCell()
+        let cell = WaitCell()
         return await withTaskCancellationHandler {
             await unsafe withUnsafeContinuation { continuation in
                 if CurrentThread.runs(self) {
@@ -53,21 +53,21 @@ extension Worker {
             }
         } onCancel: {
             if let token = cell.cancel() {
-                perform { $0.cancel(token, reason: .user) }
+                perform { $0.cancel(OperationToken(userData: token), reason: .user) }
             }
         }
     }
 
     private func start(
         _ request: Request, for continuation: UnsafeContinuation<Completion, Never>,
-        in cell: OperationCell, deadline: Deadline
+        in cell: WaitCell, deadline: Deadline
     ) {
         if cell.isCancelled || isShuttingDown || isEnding {
             unsafe continuation.resume(returning: .cancelled(.user))
             return
         }
         let token = unsafe start(request, waiter: .task(continuation), deadline: deadline)
-        if !cell.begin(token) { cancel(token, reason: .user) }
+        if !cell.begin(token.userData) { cancel(token, reason: .user) }
     }
 }
 
@@ -107,33 +107,6 @@ extension WaitQueue {
             if !add(node) { unsafe continuation.resume(returning: Completion(0)) }
         }
     }
-}
-
-/// Between a task's operation and its cancellation handler.
-private final class OperationCell: Sendable {
-    /// 0: not begun. All ones: cancelled. Otherwise the operation, plus one.
-    private let state = Atomic<UInt64>(0)
-    private static let cancelled = UInt64.max
-
-    var isCancelled: Bool { state.load(ordering: .acquiring) == Self.cancelled }
-
-    /// The worker's thread, once. False when cancellation came first.
-    func begin(_ token: OperationToken) -> Bool {
-        state.compareExchange(
-            expected: 0, desired: token.userData &+ 1, ordering: .acquiringAndReleasing
-        ).exchanged
-    }
-
-    /// The handler, once. The operation to cancel, if it has begun.
-    func cancel() -> OperationToken? {
-        let old = state.exchange(Self.cancelled, ordering: .acquiringAndReleasing)
-        return old == 0 ? nil : OperationToken(userData: old &- 1)
-    }
-}
-
-@safe
-private struct Handover: @unchecked Sendable {
-    let continuation: UnsafeContinuation<Completion, Never>
 }
 
 // MARK: - Waiting for the end of a fiber

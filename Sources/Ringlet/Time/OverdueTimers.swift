@@ -16,7 +16,7 @@ struct OverdueTimers: ~Copyable {
     }
 
     private var entries = HotArray(repeating: Entry(), capacity: 16)
-    private var count = 0
+    private(set) var count = 0
     private var insertions: UInt64 = 0
 
     deinit {
@@ -28,6 +28,9 @@ struct OverdueTimers: ~Copyable {
     var first: (index: Int, deadline: UInt64)? {
         count == 0 ? nil : (entries[0].index, entries[0].deadline)
     }
+
+    /// The cell of the timer at `position`.
+    func cell(at position: Int) -> Int { entries[position].index }
 
     /// Adds the timer of cell `index`.
     mutating func insert(_ index: Int, deadline: UInt64, nodes: HotArray<TimerNode>) {

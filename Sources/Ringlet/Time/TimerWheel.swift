@@ -20,19 +20,19 @@ struct TimerWheel: ~Copyable {
     private static let levelCount = (UInt64.bitWidth + digitBits - 1) / digitBits
     /// The heads of the lists are the first cells of the slab, that of slot `s` of level `l` at
     /// `l * 64 + s`.
-    private static let listCount = levelCount * slotsPerLevel
+    static let listCount = levelCount * slotsPerLevel
     private static let initialCapacity = 1024
     /// How many timers of a slot are looked at to find the nearest one.
     private static let scanLimit = 16
     /// A value of ``bound`` that promises nothing.
     private static let unknown: UInt64 = 0
 
-    private var nodes: HotArray<TimerNode>
+    private(set) var nodes: HotArray<TimerNode>
     /// For each level, the slots whose list is not empty.
     private let occupiedSlots: HotArray<UInt64>
     /// The levels with an occupied slot.
     private var occupiedLevels: UInt32 = 0
-    private var overdue = OverdueTimers()
+    private(set) var overdue = OverdueTimers()
 
     /// Cells handed out so far, list heads included; those above have never been used.
     private var usedCells = Self.listCount
@@ -86,12 +86,15 @@ struct TimerWheel: ~Copyable {
     }
 
     /// Gives the timer up. True when it was still held.
-    mutating func cancel(_ token: TimerToken) -> Bool {
+    mutating func cancel(_ token: TimerToken) -> Bool { take(token) != nil }
+
+    /// Gives the timer up. The payload when it was still held.
+    mutating func take(_ token: TimerToken) -> UInt? {
         let index = Int(token.index)
         guard index >= Self.listCount, index < usedCells,
             nodes[index].generation == token.generation
         else {
-            return false
+            return nil
         }
         if nodes[index].deadline == bound {
             bound = Self.unknown
@@ -102,8 +105,7 @@ struct TimerWheel: ~Copyable {
         } else {
             overdue.remove(at: Int(position), nodes: nodes)
         }
-        releaseCell(index)
-        return true
+        return releaseCell(index)
     }
 
     /// The earliest time at which ``popDue(now:)`` may have something to give; `.max` when there is
@@ -282,7 +284,6 @@ struct TimerWheel: ~Copyable {
 
     /// Frees the cell of a timer that is in no list any more. Returns the payload.
     @inline(__always)
-    @discardableResult
     private mutating func releaseCell(_ index: Int) -> UInt {
         nodes[index].generation &+= 1
         freeCells[freeCount] = UInt32(truncatingIfNeeded: index)

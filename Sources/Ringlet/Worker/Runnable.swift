@@ -21,6 +21,10 @@ struct Runnable: BitwiseCopyable, Equatable {
         case operationDeadline
         /// Timers only: a fiber's sleep is over.
         case sleepingFiber
+        /// Timers only: the sleep of a task that is parked is over.
+        case sleepingTask
+        /// Timers only: the sleep of a task that waits by continuation is over.
+        case sleepingContinuation
         /// Timers only: a fiber's wait in a foreign queue is over.
         case fiberDeadline
         /// Timers only: a task's wait in a foreign queue is over; a retained ``Message``.

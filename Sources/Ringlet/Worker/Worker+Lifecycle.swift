@@ -44,6 +44,7 @@ extension Worker {
         for token in operations.tokens(where: { !$0.isShielded && $0.waiter.isTask }) {
             cancel(token, reason: .shutdown)
         }
+        endSleeps()
     }
 
     /// Takes back the wake-up and gives up the thread. Nothing may be in flight any more.
@@ -142,7 +143,8 @@ extension Worker {
             FiberHost.begin(runnable, on: self)
         case .message, .timedMessage:
             Message.deliver(runnable, to: self)
-        case .fiber, .operationDeadline, .sleepingFiber, .fiberDeadline:
+        case .fiber, .operationDeadline, .sleepingFiber, .sleepingTask, .sleepingContinuation,
+            .fiberDeadline:
             preconditionFailure("a worker ends after its fibers")
         }
     }

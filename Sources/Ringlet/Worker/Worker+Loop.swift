@@ -92,7 +92,8 @@ extension Worker {
             Message.deliver(runnable, to: self)
         case .fiber:
             preconditionFailure("looked at above")
-        case .operationDeadline, .sleepingFiber, .fiberDeadline:
+        case .operationDeadline, .sleepingFiber, .sleepingTask, .sleepingContinuation,
+            .fiberDeadline:
             preconditionFailure("a timer's word is never queued")
         }
     }
@@ -207,7 +208,8 @@ extension Worker {
 
     private func fireTimers() {
         let now = LinuxThread.now()
-        var remaining = Self.timerLimit
+        // What is made ready long before it runs falls out of the caches again.
+        var remaining = max(Self.timerLimit &- ready.count, Self.turnItems)
         while remaining > 0, let word = timers.popDue(now: now) {
             fire(Runnable(word: word))
             remaining -= 1
@@ -220,6 +222,8 @@ extension Worker {
             let fiber = FiberRef(address: due.address)
             fiber.deliver(Completion(0))
             ready.push(Runnable(fiber))
+        case .sleepingTask, .sleepingContinuation:
+            wake(due, with: Completion(0))
         case .operationDeadline:
             cancel(due.operation, reason: .deadline)
         case .fiberDeadline:

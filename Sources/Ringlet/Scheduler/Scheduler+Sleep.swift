@@ -1,0 +1,46 @@
+import SystemPackage
+
+// MARK: - Sleeping, in both colours
+
+extension Scheduler {
+    /// Suspends the current fiber for at least `duration`; the same as ``Fiber/sleep(for:)``.
+    ///
+    /// - Throws: `CancellationError`; `Errno.invalidArgument` when `duration` is negative.
+    @available(*, noasync, message: "in a task, await Scheduler.sleep(for:)")
+    public static func sleep(for duration: Duration) throws {
+        try Fiber.sleep(for: duration)
+    }
+
+    /// Suspends the current task for at least `duration`.
+    ///
+    /// See `sleep(until:)` for how it differs from `Task.sleep`.
+    ///
+    /// - Throws: `CancellationError`; `Errno.invalidArgument` when `duration` is negative.
+    public static func sleep(for duration: Duration) async throws {
+        if duration < .zero { throw Errno.invalidArgument }
+        try await sleep(until: .after(duration))
+    }
+
+    /// Suspends the current fiber until `deadline`; the same as ``Fiber/sleep(until:)``.
+    ///
+    /// - Throws: `CancellationError`.
+    @available(*, noasync, message: "in a task, await Scheduler.sleep(until:)")
+    public static func sleep(until deadline: Deadline) throws {
+        try Fiber.sleep(until: deadline)
+    }
+
+    /// Suspends the current task until `deadline`; for ever, that is until it is cancelled, with
+    /// ``Deadline/never``.
+    ///
+    /// In a task that prefers a worker, outside any actor, a sleep is one timer of the worker and no
+    /// allocation; `Task.sleep` makes a second task for each. In an actor it allocates, and any other
+    /// task is served by a background scheduler. A shutdown of the worker's scheduler ends the sleep, as it
+    /// ends operations, where one of `Task.sleep` goes on elsewhere.
+    ///
+    /// - Throws: `CancellationError` when the task is cancelled, before or during the sleep, and when the
+    ///   scheduler shuts down.
+    public static func sleep(until deadline: Deadline) async throws {
+        let completion = await Worker.forCurrentTask.sleep(until: deadline)
+        if completion.result < 0 { throw CancellationError() }
+    }
+}
