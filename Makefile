@@ -103,14 +103,16 @@ test-examples: examples
 	    echo "Examples/C/$$name: passed"; \
 	done
 
-# Two enters per echo at one connection; at fifty a turn serves many of them. The emulated ring makes the calls that
-# an epoll server makes: a read, a write, and the wait.
+# Two enters per echo at one connection, and one with a buffered writer; at fifty a turn serves many of them. The
+# emulated ring makes the calls that an epoll server makes: a read, a write, and the wait.
 test-syscalls: build
 	$(MAKE) --no-print-directory -C Benchmarks/Floor
 	@for colour in fibers tasks; do \
 	    server=".build/release/ringlet echo --port PORT --workers 1 --$$colour"; \
 	    Benchmarks/Floor/check_syscalls.sh 2.05 1 "$$server" || exit 1; \
 	    Benchmarks/Floor/check_syscalls.sh 0.25 50 "$$server" || exit 1; \
+	    Benchmarks/Floor/check_syscalls.sh 1.05 1 "$$server --buffered" || exit 1; \
+	    Benchmarks/Floor/check_syscalls.sh 0.25 50 "$$server --buffered" || exit 1; \
 	    RINGLET_KERNEL=emulated Benchmarks/Floor/check_syscalls.sh 3.05 1 "$$server" || exit 1; \
 	    RINGLET_KERNEL=emulated Benchmarks/Floor/check_syscalls.sh 2.3 50 "$$server" || exit 1; \
 	done

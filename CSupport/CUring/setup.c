@@ -98,6 +98,9 @@ int curing_create(curing_ring *ring, const curing_kernel *kernel, uint32_t sq_en
     if (ring->setup_flags & (CURING_SETUP_COOP_TASKRUN | CURING_SETUP_SINGLE_ISSUER)) {
         ring->capabilities |= CURING_CAN_CANCEL_BY_FD;
     }
+    if (mask != CURING_MASK_5_15 && (ring->features & CURING_FEAT_CQE_SKIP)) {
+        ring->capabilities |= CURING_CAN_SKIP_SUCCESS;
+    }
     // Without this flag a loop that sleeps in enter is shown as waiting for a disk.
     if (mask == CURING_MASK_NONE && (ring->features & CURING_FEAT_NO_IOWAIT)) {
         ring->enter_flags |= CURING_ENTER_NO_IOWAIT;

@@ -21,6 +21,9 @@ struct EchoCommand: ParsableCommand {
     @Flag(help: "What serves a connection.")
     var colour = EchoColour.fibers
 
+    @Flag(help: "Send answers behind the server's back, and save a call into the kernel for each.")
+    var buffered = false
+
     func validate() throws {
         guard SocketAddress(ipv4: host, port: port) != nil else {
             throw ValidationError("'\(host)' is not an IPv4 address.")
@@ -31,10 +34,11 @@ struct EchoCommand: ParsableCommand {
     func run() throws {
         let signals = try SignalListener(for: [.interrupt, .terminate])
         guard let address = SocketAddress(ipv4: host, port: port) else { return }
-        let (colour, buffer) = (colour, buffer)
+        let (colour, buffer, buffered) = (colour, buffer, buffered)
         // When the body returns, what still serves is cancelled and awaited.
         let server = try Scheduler.run(SchedulerOptions(workers: workers)) {
-            let server = try EchoServer(on: address, colour: colour, bufferSize: buffer)
+            let server = try EchoServer(
+                on: address, colour: colour, bufferSize: buffer, isBuffered: buffered)
             print("listening on \(server.address)")
             if let kernel = Scheduler.current?.kernel { print("kernel: \(kernel)") }
             flushOutput()

@@ -7,19 +7,24 @@ final class EchoServer: Sendable {
 
     private let listeners: [TCPListener]
     private let bufferSize: Int
+    private let isBuffered: Bool
     private let connections = Atomic<Int>(0)
 
     /// Starts serving on the current scheduler, until that shuts down.
     ///
-    /// - Parameter workers: Which of its workers serve; nil for all of them.
+    /// - Parameters:
+    ///   - isBuffered: Answers go out behind the server's back, through a ``BufferedWriter``.
+    ///   - workers: Which of its workers serve; nil for all of them.
     init(
-        on address: SocketAddress, colour: EchoColour, bufferSize: Int, workers: Range<Int>? = nil
+        on address: SocketAddress, colour: EchoColour, bufferSize: Int, isBuffered: Bool = false,
+        workers: Range<Int>? = nil
     ) throws {
         guard let scheduler = Scheduler.current else {
             preconditionFailure("an EchoServer is made inside Scheduler.run")
         }
         let workers = workers ?? 0..<scheduler.workerCount
         self.bufferSize = bufferSize
+        self.isBuffered = isBuffered
         let first = try TCPListener(on: address, sharesPort: true)
         var listeners = [first]
         for _ in workers.dropFirst() {
@@ -51,7 +56,9 @@ final class EchoServer: Sendable {
         // Ends when the scheduler shuts down, which cancels the wait.
         while let connection = try? listener.accept() {
             connections.add(1, ordering: .relaxed)
-            Fiber { [self] in serve(connection) }
+            Fiber { [self] in
+                if isBuffered { serveBehind(connection) } else { serve(connection) }
+            }
         }
     }
 
@@ -67,12 +74,27 @@ final class EchoServer: Sendable {
         try? connection.close()
     }
 
+    private func serveBehind(_ connection: TCPConnection) {
+        var writer = BufferedWriter(connection, capacity: bufferSize)
+        var buffer = Buffer(capacity: bufferSize)
+        do {
+            while try connection.read(into: &buffer) > 0 {
+                try writer.write(buffer)
+            }
+        } catch {
+            // As above.
+        }
+        try? writer.close()
+    }
+
     // MARK: Tasks
 
     private func acceptInTask(_ listener: TCPListener, _ executor: any TaskExecutor) async {
         while let connection = try? await listener.accept() {
             connections.add(1, ordering: .relaxed)
-            Task(executorPreference: executor) { [self] in await serve(connection) }
+            Task(executorPreference: executor) { [self] in
+                if isBuffered { await serveBehind(connection) } else { await serve(connection) }
+            }
         }
     }
 
@@ -86,5 +108,18 @@ final class EchoServer: Sendable {
             // As above.
         }
         try? await connection.close()
+    }
+
+    private func serveBehind(_ connection: TCPConnection) async {
+        var writer = BufferedWriter(connection, capacity: bufferSize)
+        var buffer = Buffer(capacity: bufferSize)
+        do {
+            while try await connection.read(into: &buffer) > 0 {
+                try await writer.write(buffer)
+            }
+        } catch {
+            // As above.
+        }
+        try? await writer.close()
     }
 }

@@ -116,6 +116,7 @@ struct curing_ring {
 // What this ring can do beyond the required minimum.
 enum {
     CURING_CAN_CANCEL_BY_FD = 1u << 0, // ASYNC_CANCEL with CANCEL_FD | CANCEL_ALL, 5.19
+    CURING_CAN_SKIP_SUCCESS = 1u << 1, // CURING_SQE_CQE_SKIP_SUCCESS, 5.17; not emulated
 };
 
 // A ceiling on what the library uses, to imitate an older kernel. 0 means no ceiling.
@@ -181,6 +182,11 @@ static inline void curing_fill(curing_sqe *sqe, uint8_t opcode, int32_t fd, uint
     sqe->length = length;
     sqe->operation_flags = operation_flags;
     sqe->user_data = user_data;
+}
+
+// True when completions wait in the kernel because the queue was full.
+static inline bool curing_has_overflow(const curing_ring *ring) {
+    return (__atomic_load_n(ring->sq_flags, __ATOMIC_RELAXED) & CURING_SQ_CQ_OVERFLOW) != 0;
 }
 
 // Completions that are visible.

@@ -26,6 +26,11 @@ enum {
     CURING_OP_SHUTDOWN = 34,
 };
 
+// Flags of a submission.
+enum {
+    CURING_SQE_CQE_SKIP_SUCCESS = 1u << 6, // 5.17
+};
+
 // Setup flags, with the kernel that brought each.
 enum {
     CURING_SETUP_CQSIZE = 1u << 3,
@@ -42,6 +47,7 @@ enum {
     CURING_FEAT_NODROP = 1u << 1,    // 5.5
     CURING_FEAT_FAST_POLL = 1u << 5, // 5.7
     CURING_FEAT_EXT_ARG = 1u << 8,   // 5.11
+    CURING_FEAT_CQE_SKIP = 1u << 11,  // 5.17
     CURING_FEAT_NO_IOWAIT = 1u << 17, // 6.15
 };
 

@@ -69,8 +69,9 @@ final class Descriptor: WaitSource {
         throw error(completion, deadline)
     }
 
+    /// What a failed operation on the descriptor throws.
     @inline(never)
-    private func error(_ completion: Completion, _ deadline: Deadline) -> any Error {
+    func error(_ completion: Completion, _ deadline: Deadline) -> any Error {
         // Cancelled by nobody: the descriptor is being closed.
         if completion.isUnexplainedCancel && isClosing { return Errno.badFileDescriptor }
         return completion.error(deadline)

@@ -84,6 +84,22 @@ struct Ring {
             request.length, request.offset, request.flags, userData)
     }
 
+    /// The same for a request whose success makes no completion, where the ring can do that.
+    func submitSkippingSuccess(_ request: Request, userData: UInt64, reserved: UInt32) {
+        let entry = unsafe curing_next_sqe(ring, reserved)
+        unsafe curing_fill(
+            entry, request.opcode, request.descriptor, request.address, request.length,
+            request.offset, request.flags, userData)
+        unsafe entry.pointee.flags = UInt8(CURING_SQE_CQE_SKIP_SUCCESS)
+    }
+
+    var canSkipSuccess: Bool {
+        unsafe ring.pointee.capabilities & UInt32(CURING_CAN_SKIP_SUCCESS) != 0
+    }
+
+    /// True when completions wait in the kernel because the queue was full.
+    var hasOverflow: Bool { unsafe curing_has_overflow(ring) }
+
     @inline(__always)
     var hasBacklog: Bool { unsafe ring.pointee.backlog_count > 0 }
 

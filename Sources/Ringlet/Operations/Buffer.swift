@@ -62,6 +62,11 @@ public struct Buffer: ~Copyable, @unchecked Sendable {
         count += bytes.count
     }
 
+    /// Adds a copy of another buffer's data after this one's. Traps when it does not fit.
+    public mutating func append(_ other: borrowing Buffer) {
+        unsafe other.withUnsafeBytes { bytes in unsafe append(contentsOf: bytes) }
+    }
+
     /// The byte at `index`, which must be less than ``count``.
     public subscript(index: Int) -> UInt8 {
         get {

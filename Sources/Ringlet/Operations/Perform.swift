@@ -48,6 +48,14 @@ extension FiberRef {
     }
 }
 
+extension WaitQueue {
+    /// From a fiber: suspends until the event, the deadline or cancellation.
+    func wait(_ fiber: FiberRef, in source: any WaitSource, deadline: Deadline) -> Completion {
+        if fiber.mustNotWait { return .cancelled(.user) }
+        return fiber.wait(in: source, deadline: deadline) { add($0) }
+    }
+}
+
 // MARK: - Waiting for the end of a fiber
 
 extension AnyFiber {
@@ -55,8 +63,7 @@ extension AnyFiber {
     func waitForEnd(deadline: Deadline) -> Completion {
         if let fiber = FiberRef.current {
             if fiber.owner === self { return Completion(-Errno.deadlock.rawValue) }
-            if fiber.mustNotWait { return .cancelled(.user) }
-            return fiber.wait(in: self, deadline: deadline) { end.add($0) }
+            return end.wait(fiber, in: self, deadline: deadline)
         }
         precondition(
             CurrentThread.worker == nil,

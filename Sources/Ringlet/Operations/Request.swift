@@ -55,6 +55,14 @@ struct Request: BitwiseCopyable {
             flags: MessageFlags.waitAll | MessageFlags.noSignal)
     }
 
+    /// The same, but over by the time the call that submits it returns, even if it has sent less or
+    /// nothing (EAGAIN).
+    static func sendAtOnce(_ descriptor: Int32, from address: UInt, count: Int) -> Request {
+        Request(
+            CURING_OP_SEND, descriptor: descriptor, address: address, length: count,
+            flags: MessageFlags.waitAll | MessageFlags.noSignal | MessageFlags.doNotWait)
+    }
+
     static func accept(_ descriptor: Int32) -> Request {
         Request(CURING_OP_ACCEPT, descriptor: descriptor, flags: MessageFlags.closeOnExec)
     }
@@ -103,6 +111,7 @@ struct Request: BitwiseCopyable {
 
 /// Flags of send(2) and accept(2); part of the ABI of Linux on every architecture of ours.
 private enum MessageFlags {
+    static let doNotWait: UInt32 = 0x40
     static let waitAll: UInt32 = 0x100
     static let noSignal: UInt32 = 0x4000
     static let closeOnExec: UInt32 = 0x80000

@@ -16,18 +16,26 @@ enum Waiter {
     /// A descriptor that is being closed, retained: the operation cancels what was in flight there.
     case closing(Unmanaged<Descriptor>)
 
+    /// A buffered writer, retained: the operation sends for it.
+    case writer(Unmanaged<WriteBehind>)
+
     static func closing(_ descriptor: Descriptor) -> Waiter {
         unsafe .closing(Unmanaged.passRetained(descriptor))
     }
 
-    var isTask: Bool {
+    static func writer(_ writer: WriteBehind) -> Waiter {
+        unsafe .writer(Unmanaged.passRetained(writer))
+    }
+
+    /// False when somebody else ends the operation at a shutdown, or it must not be ended.
+    var endsAtShutdown: Bool {
         switch self {
-        case .task, .parkedTask: true
+        case .task, .parkedTask, .writer: true
         case .fiber, .closing, .none: false
         }
     }
 
-    /// Hands the completion to a task. The job that has become runnable is returned; a continuation makes
+    /// Hands the completion to whoever is no fiber. The job that has become runnable is returned; a continuation makes
     /// its task runnable itself, through the task's executor.
     @inline(__always)
     func resume(with completion: Completion) -> Runnable? {
@@ -39,6 +47,9 @@ enum Waiter {
             return nil
         case .closing(let descriptor):
             unsafe descriptor.takeRetainedValue().end()
+            return nil
+        case .writer(let writer):
+            unsafe writer.takeRetainedValue().sendEnded(completion)
             return nil
         case .fiber, .none:
             return nil

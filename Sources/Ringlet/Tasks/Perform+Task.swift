@@ -109,19 +109,28 @@ extension WaitQueue {
     }
 }
 
-// MARK: - Waiting for the end of a fiber
+// MARK: - Waits that can end early
 
 extension AnyFiber {
     /// From a task.
     func waitForEnd(deadline: Deadline) async -> Completion {
         if Fork.isChild { return .cancelled(.fork) }
+        return await end.wait(in: self, deadline: deadline, timerOf: worker)
+    }
+}
+
+extension WaitQueue {
+    /// From a task: suspends until the event, the deadline or cancellation.
+    func wait(in source: any WaitSource, deadline: Deadline, timerOf worker: Worker) async
+        -> Completion
+    {
         if Task.isCancelled { return .cancelled(.user) }
         let place = NodePlace()
         defer { if deadline != .never { worker.removeTimer(of: place) } }
         return await withTaskCancellationHandler {
             await unsafe withUnsafeContinuation { continuation in
-                let node = unsafe WaitNode(.task(continuation), in: self)
-                guard end.add(node) else {
+                let node = unsafe WaitNode(.task(continuation), in: source)
+                guard add(node) else {
                     unsafe continuation.resume(returning: Completion(0))
                     return
                 }

@@ -41,7 +41,7 @@ extension Worker {
             current.owner.cancel()
         }
         // Operations of fibers were dealt with above, with respect to shielded parts.
-        for token in operations.tokens(where: { !$0.isShielded && $0.waiter.isTask }) {
+        for token in operations.tokens(where: { !$0.isShielded && $0.waiter.endsAtShutdown }) {
             cancel(token, reason: .shutdown)
         }
         endSleeps()

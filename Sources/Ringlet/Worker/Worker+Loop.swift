@@ -30,8 +30,11 @@ extension Worker {
     /// The first part of a turn: everything that can be done without the kernel.
     func work() {
         counters.turns &+= 1
+        let settled = submittedSettling
+        mustSettle = false
         if timers.count > 0 { fireTimers() }
         harvest()
+        if settled > 0 { settle(settled) }
         _ = inbox.drain(into: &ready)
         runReady()
         if ring.hasBacklog { ring.submitBacklog() }
@@ -40,7 +43,7 @@ extension Worker {
     /// The second part: one enter, which submits and, when there is nothing to run, waits.
     func rest() {
         // What the backlog holds may be what a completion depends on, so with one there is no wait.
-        if ready.isEmpty && inbox.isEmpty && !ring.hasBacklog {
+        if ready.isEmpty && inbox.isEmpty && !ring.hasBacklog && !mustSettle {
             waitForCompletions()
         } else if ring.pending > 0 || ring.needsEnter {
             enter(wait: false, timeout: -1)
@@ -168,7 +171,7 @@ extension Worker {
     }
 
     @inline(__always)
-    private func complete(_ token: OperationToken, result: Int32) {
+    func complete(_ token: OperationToken, result: Int32) {
         guard let (waiter, reason, timer) = operations.complete(token) else { return }
         if timer != .none { _ = timers.cancel(timer) }
         let completion = Completion(result, reason)

@@ -15,6 +15,12 @@ struct WorkerState: ~Copyable {
     /// does.
     var isRunningOwnJob = false
 
+    /// Operations that settle, in the order in which they were begun.
+    var settling: [SettlingOperation] = []
+
+    /// Set for one turn: somebody depends on one of them.
+    var mustSettle = false
+
     /// Submissions of the worker's own in flight: the wake-up, the main queue.
     var internalOperations = 0
 
@@ -68,6 +74,14 @@ extension Worker {
     @inline(__always) var isRunningOwnJob: Bool {
         get { state.value.isRunningOwnJob }
         set { state.value.isRunningOwnJob = newValue }
+    }
+    @inline(__always) var settling: [SettlingOperation] {
+        _read { yield state.value.settling }
+        _modify { yield &state.value.settling }
+    }
+    @inline(__always) var mustSettle: Bool {
+        get { state.value.mustSettle }
+        set { state.value.mustSettle = newValue }
     }
     @inline(__always) var internalOperations: Int {
         get { state.value.internalOperations }

@@ -442,7 +442,7 @@ struct TimerWheelModelTests {
             if generator.below(3) == 0 {
                 checkBound(&wheel, model, place)
             }
-            if generator.below(30) == 0 {
+            if generator.below(200) == 0 {
                 let found = wheel.tokens { $0 % 3 == 0 }.map(\.bits)
                 #expect(Set(found) == model.tokens { $0 % 3 == 0 }, place)
                 #expect(Set(found).count == found.count, place)
