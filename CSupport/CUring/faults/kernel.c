@@ -40,7 +40,8 @@ static void show_queues(curing_ring *ring, faulty *state) {
     ring->sq_flags = &state->sq_flags;
     ring->cq_head = &state->cq_head;
     ring->cq_tail = &state->cq_tail;
-    ring->features = state->inner.features;
+    // What is held back or fails here would be taken for a success that made no completion.
+    ring->features = state->inner.features & ~(uint32_t)CURING_FEAT_CQE_SKIP;
     ring->fd = state->inner.fd;
 }
 

@@ -54,7 +54,7 @@ public struct BufferedWriter: ~Copyable, Sendable {
     ///   or ``TimeoutError``; then none of the data was accepted.
     @available(*, noasync, message: "in a task, await write(_:)")
     public mutating func write(_ buffer: borrowing Buffer, deadline: Deadline = .never) throws {
-        let fiber = FiberRef.require("BufferedWriter.write(_:)")
+        let fiber = try FiberRef.require("BufferedWriter.write(_:)")
         if buffer.count > behind.capacity {
             try flush(deadline: deadline)
             return try connection.write(buffer, deadline: deadline)
@@ -84,7 +84,7 @@ public struct BufferedWriter: ~Copyable, Sendable {
     /// - Throws: The error of an earlier write; `CancellationError` or ``TimeoutError``.
     @available(*, noasync, message: "in a task, await flush()")
     public mutating func flush(deadline: Deadline = .never) throws {
-        let fiber = FiberRef.require("BufferedWriter.flush()")
+        let fiber = try FiberRef.require("BufferedWriter.flush()")
         while let progress = try behind.unsent(deadline: deadline) {
             try progress.wait(fiber, deadline: deadline).check(deadline)
         }

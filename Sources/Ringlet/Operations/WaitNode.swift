@@ -95,7 +95,6 @@ struct WaitQueue: ~Copyable, Sendable {
     // struct that other files store.
     @safe
     struct State {
-        var isComplete = false
         // Plain words, so that walking the list counts no references: they change when a node comes and goes.
         var first: Unmanaged<WaitNode>?
         var last: Unmanaged<WaitNode>?
@@ -103,13 +102,18 @@ struct WaitQueue: ~Copyable, Sendable {
 
     private let state = Mutex(State())
 
-    /// True once the event has happened.
-    var isComplete: Bool { state.withLock { $0.isComplete } }
+    /// Written once, under the lock; read by anyone. What was written before the event is visible to who reads
+    /// true.
+    private let completed = Atomic<Bool>(false)
+
+    /// True once the event has happened. Cheap: a scheduler's main body is asked in every turn.
+    @inline(__always)
+    var isComplete: Bool { completed.load(ordering: .acquiring) }
 
     /// Queues the node. False when the event has happened already: there is nothing to wait for.
     func add(_ node: WaitNode) -> Bool {
         state.withLock { state in
-            if state.isComplete { return false }
+            if completed.load(ordering: .relaxed) { return false }
             let added = unsafe Unmanaged.passRetained(node)
             node.isQueued = true
             unsafe node.previous = state.last
@@ -151,7 +155,7 @@ struct WaitQueue: ~Copyable, Sendable {
     /// The event: wakes every waiter with `completion`, in the order in which they came.
     func complete(_ completion: Completion = Completion(0)) {
         var rest = unsafe state.withLock { state in
-            state.isComplete = true
+            completed.store(true, ordering: .releasing)
             let first = unsafe state.first
             unsafe state.first = nil
             unsafe state.last = nil
