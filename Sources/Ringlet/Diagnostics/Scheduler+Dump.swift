@@ -64,6 +64,7 @@ extension Worker {
             case .fiber(let fiber): ofFibers[fiber.address] = slot.wait
             case .task, .parkedTask: ofTasks.append("a task: \(slot.wait)")
             case .closing: ofTasks.append("a close: \(slot.wait)")
+            case .writer: ofTasks.append("a buffered writer: \(slot.wait)")
             case .none: break
             }
         }

@@ -90,7 +90,7 @@ final class WriteBehind: Sendable {
     // MARK: The operation's side
 
     private func send() {
-        let worker = Worker.forCurrentTask
+        guard let worker = try? Worker.forCurrentTask else { return advance(.cancelled(.fork)) }
         if CurrentThread.runs(worker) {
             send(on: worker)
         } else {

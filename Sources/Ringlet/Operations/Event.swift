@@ -14,6 +14,7 @@ final class Event: WaitSource {
 
     /// From a task.
     func wait(deadline: Deadline) async -> Completion {
-        await queue.wait(in: self, deadline: deadline, timerOf: .forCurrentTask)
+        guard let worker = try? Worker.forCurrentTask else { return .cancelled(.fork) }
+        return await queue.wait(in: self, deadline: deadline, timerOf: worker)
     }
 }

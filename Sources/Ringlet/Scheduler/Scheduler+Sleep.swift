@@ -40,7 +40,7 @@ extension Scheduler {
     /// - Throws: `CancellationError` when the task is cancelled, before or during the sleep, and when the
     ///   scheduler shuts down.
     public static func sleep(until deadline: Deadline) async throws {
-        let completion = await Worker.forCurrentTask.sleep(until: deadline)
+        let completion = try await Worker.forCurrentTask.sleep(until: deadline)
         if completion.result < 0 { throw CancellationError() }
     }
 }
