@@ -14,8 +14,8 @@ public final class KernelFaults: @unchecked Sendable {
     public enum Visibility: String, Sendable {
         /// Short submissions, interrupted enters, overflow, reordering, short writes, late completions.
         case hidden
-        /// Besides these: short reads, and operations that fail for want of descriptors, buffers or memory,
-        /// or end cancelled though nobody asked for it; completions that come twice.
+        /// Besides these: smaller queues, short reads, and operations that fail for want of descriptors,
+        /// buffers or memory, or end cancelled though nobody asked for it; completions that come twice.
         case all
     }
 
@@ -37,12 +37,13 @@ public final class KernelFaults: @unchecked Sendable {
     deinit { unsafe curing_faults_destroy(plan) }
 
     private static let hiddenRates: [(curing_fault_kind, UInt32)] = [
-        (CURING_FAULT_SETUP, 300), (CURING_FAULT_LATE_ENABLE, 300), (CURING_FAULT_ENTER, 50),
+        (CURING_FAULT_LATE_ENABLE, 300), (CURING_FAULT_ENTER, 50),
         (CURING_FAULT_SUBMIT, 50), (CURING_FAULT_OVERFLOW, 50), (CURING_FAULT_REORDER, 200),
         (CURING_FAULT_SHORT_WRITE, 100), (CURING_FAULT_HOLD, 20),
     ]
     private static let visibleRates: [(curing_fault_kind, UInt32)] = [
-        (CURING_FAULT_SHORT_READ, 50), (CURING_FAULT_RESULT, 10), (CURING_FAULT_REPEAT, 10),
+        (CURING_FAULT_SETUP, 300), (CURING_FAULT_SHORT_READ, 50), (CURING_FAULT_RESULT, 10),
+        (CURING_FAULT_REPEAT, 10),
     ]
 
     /// The kernel with the faults before it. It refers to this object.
