@@ -174,8 +174,10 @@ static inline curing_sqe *curing_next_sqe(curing_ring *ring, uint32_t reserved) 
 static inline void curing_fill(curing_sqe *sqe, uint8_t opcode, int32_t fd, uint64_t address,
                                uint32_t length, uint64_t offset, uint32_t operation_flags,
                                uint64_t user_data) {
-    // The rest of an entry is zero since the ring was made, and no operation of ours changes it.
+    // The fields that are not written here are zero since the ring was made: nobody writes them at all.
     sqe->opcode = opcode;
+    sqe->flags = 0;
+    sqe->ioprio = 0;
     sqe->fd = fd;
     sqe->offset = offset;
     sqe->address = address;
