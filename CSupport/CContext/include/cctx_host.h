@@ -3,7 +3,7 @@
 // A fiber owns a real Swift task, so task-locals, cancellation, priority, exclusivity and `await`
 // in place are those of any task. The task's body is one async function, written in C, that runs the
 // fiber's stack and returns when the stack has ended. All that Ringlet knows about the inside of the
-// Swift runtime is in host.c and in FiberHost.swift; it is checked at start-up (see the article
+// Swift runtime is in swift_runtime.h and in FiberHost.swift; it is checked at start-up (see the article
 // Rationale), and where a check fails a rung that needs less is used:
 //
 //   cctx_rung_slot      resume = write the thread's current-task word, switch, restore it
@@ -54,7 +54,7 @@ typedef struct cctx_fiber {
     uint8_t shield;
 } cctx_fiber;
 
-// True when the runtime's layout is the one that host.c was written for.
+// True when the runtime's layout is the one that swift_runtime.h describes.
 bool cctx_host_layout_is_known(void);
 
 // Finds the thread's current-task word, inside a task on that thread. True when it was found and

@@ -3,6 +3,7 @@
 //     kernel.c       the table's four functions, the two queues
 //     submit.c       from a submission to its first attempt; cancellation
 //     attempt.c      each opcode as system calls that do not wait
+//     numbers.c      descriptor numbers, and what is known of the files behind them
 //     readiness.c    descriptors that are waited for, through epoll
 //     threads.c      what can only be done by waiting, on a few threads of the process
 //
@@ -131,12 +132,17 @@ outcome emulated_attempt(operation *operation);
 int32_t emulated_run_blocking(operation *operation);
 uint16_t emulated_events(const curing_sqe *sqe);
 
+// numbers.c
+
+// The number's entry, up to date with the changes that were seen; null when there is none.
+descriptor *emulated_descriptor(engine *engine, int32_t fd);
+// The same, made where there is none; null when there is no memory. `fd` is not negative.
+descriptor *emulated_make_descriptor(engine *engine, int32_t fd);
+
 // readiness.c
 
 int emulated_readiness_setup(engine *engine);
 void emulated_readiness_teardown(engine *engine);
-// The number's entry, up to date with the changes that were seen; null when there is none.
-descriptor *emulated_descriptor(engine *engine, int32_t fd);
 // Keeps an operation until its events occur. Returns 0, -EPERM when the file cannot be waited for, or another
 // negative errno.
 int emulated_wait(engine *engine, operation *operation);

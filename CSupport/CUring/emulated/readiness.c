@@ -5,7 +5,7 @@
 // closed, and the number may be reused, by calls that this ring does not see. So an interest that was
 // registered earlier is an assumption: it is believed at once, and verified by another epoll_ctl
 // when no event has confirmed it for ten milliseconds. A wait that rests on a wrong assumption is late by
-// twice that at most, and not lost.
+// twice that at most, and not lost. Long because a wait and the registration that it rests on are one subject.
 
 #define _GNU_SOURCE
 
@@ -13,7 +13,6 @@
 #include <linux/time_types.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -28,42 +27,6 @@ static const uint64_t verify_after = 10000000;
 _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLRDHUP == POLLRDHUP &&
                    EPOLLPRI == POLLPRI && EPOLLERR == POLLERR && EPOLLHUP == POLLHUP,
                "epoll and poll name their events alike");
-
-// MARK: Changes of numbers
-
-// Counts, by number modulo the size. Any thread.
-enum { EPOCHS = 1 << 14 };
-static uint32_t epochs[EPOCHS];
-
-void curing_descriptor_changed(int32_t fd) {
-    if (fd >= 0) __atomic_fetch_add(&epochs[fd % EPOCHS], 1, __ATOMIC_RELEASE);
-}
-
-descriptor *emulated_descriptor(engine *engine, int32_t fd) {
-    if (fd < 0 || (uint32_t)fd >= engine->descriptor_count) return NULL;
-    descriptor *known = &engine->descriptors[fd];
-    uint32_t epoch = __atomic_load_n(&epochs[fd % EPOCHS], __ATOMIC_ACQUIRE);
-    if (known->epoch != epoch) {
-        known->epoch = epoch;
-        known->interest = 0;
-        known->is_drained = false;
-    }
-    return known;
-}
-
-static descriptor *make_descriptor(engine *engine, int32_t fd) {
-    uint32_t count = engine->descriptor_count ? engine->descriptor_count : 64;
-    while (count <= (uint32_t)fd) count *= 2;
-    if (count > engine->descriptor_count) {
-        descriptor *larger = realloc(engine->descriptors, count * sizeof *larger);
-        if (!larger) return NULL;
-        memset(larger + engine->descriptor_count, 0,
-               (count - engine->descriptor_count) * sizeof *larger);
-        engine->descriptors = larger;
-        engine->descriptor_count = count;
-    }
-    return emulated_descriptor(engine, fd);
-}
 
 // MARK: Registration
 
@@ -118,7 +81,7 @@ int emulated_wait(engine *engine, operation *operation) {
     int32_t fd = operation->sqe.fd;
     // poll(2), which attempts ask, ignores negative numbers instead of refusing them.
     if (fd < 0) return -EBADF;
-    descriptor *known = make_descriptor(engine, fd);
+    descriptor *known = emulated_make_descriptor(engine, fd);
     if (!known) return -ENOMEM;
     uint16_t interest = known->interest | operation->events;
     bool is_assumed = interest == known->interest && interest != 0;

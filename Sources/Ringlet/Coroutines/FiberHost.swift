@@ -3,7 +3,8 @@ import Synchronization
 
 /// The Swift half of a fiber's host, and the choice of its rung.
 ///
-/// With host.c this is all that Ringlet knows about the inside of the Swift runtime.
+/// With swift_runtime.h and the C files that include it, this is all that Ringlet knows about the inside of
+/// the Swift runtime.
 enum FiberHost {
     /// How a parked fiber is resumed under the identity of its task.
     enum Rung: String, Sendable {

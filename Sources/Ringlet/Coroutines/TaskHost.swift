@@ -1,6 +1,6 @@
 import CContext
 
-/// The Swift half of a task's wait that bypasses the continuation; the C half is in host.c.
+/// The Swift half of a task's wait that bypasses the continuation; the C half is in task_wait.c.
 enum TaskHost {
     /// Suspends the current task until what it waits for, which has been started, is over.
     ///
@@ -58,7 +58,7 @@ struct ParkedTask: BitwiseCopyable {
 nonisolated(nonsending)
 private func waitInC(_ worker: UnsafeRawPointer, _ token: UInt64, _ kind: UInt8) async
 
-/// Called by host.c when a task is cancelled in its wait. Any thread; must not block.
+/// Called by task_wait.c when a task is cancelled in its wait. Any thread; must not block.
 @c(cctx_wait_cancelled)
 func waitCancelled(_ worker: UnsafeRawPointer, _ token: UInt64, _ kind: UInt8) {
     let worker = unsafe Unmanaged<Worker>.fromOpaque(worker).takeUnretainedValue()

@@ -1,5 +1,3 @@
-import Synchronization
-
 @_spi(Testing)
 extension Scheduler {
     /// Who waits on what, worker by worker: for whoever finds that nothing goes on.
@@ -8,7 +6,7 @@ extension Scheduler {
     /// stuck, in the code of a fiber or task, or in the kernel. Blocks a plain thread; O(fibers + operations).
     public func dump(deadline: Deadline = .after(.seconds(2))) -> String {
         workers.map { worker in
-            let answer = DumpAnswer()
+            let answer = WorkerAnswer<String>()
             worker.perform { answer.give($0.dump) }
             return answer.wait(until: deadline) ?? "worker \(worker.index): does not come round"
         }.joined(separator: "\n")
@@ -33,24 +31,6 @@ extension Scheduler {
                 operations: $0.operations.activeCount, staleCompletions: $0.operations.staleCount,
                 hasFibers: $0.liveFibers != nil)
         }
-    }
-}
-
-/// A text that one thread waits for and another one gives, perhaps too late.
-private final class DumpAnswer: Sendable {
-    private let text = Mutex<String?>(nil)
-    private let parker = ThreadParker()
-
-    deinit { parker.deallocate() }
-
-    func give(_ dump: String) {
-        text.withLock { $0 = dump }
-        parker.unpark()
-    }
-
-    func wait(until deadline: Deadline) -> String? {
-        _ = parker.park(until: deadline.nanoseconds)
-        return text.withLock { $0 }
     }
 }
 

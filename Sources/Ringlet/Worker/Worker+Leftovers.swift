@@ -1,5 +1,3 @@
-import Synchronization
-
 /// What keeps a worker from ending, asked from another thread.
 extension Worker {
     /// How long an answer may take, in all: a worker that comes round gives it within a turn.
@@ -9,11 +7,13 @@ extension Worker {
     static func leftovers(of workers: [Worker]) -> [ShutdownReport.Worker] {
         let limit = Deadline.after(patience)
         let questions = workers.map { worker in
-            let question = Question(worker.index)
-            worker.perform { question.answer($0.leftovers) }
-            return question
+            let answer = WorkerAnswer<ShutdownReport.Worker>()
+            worker.perform { answer.give($0.leftovers) }
+            return (worker.index, answer)
         }
-        return questions.map { $0.answer(until: limit) }
+        return questions.map { index, answer in
+            answer.wait(until: limit) ?? ShutdownReport.Worker(index: index)
+        }
     }
 
     /// On the worker's thread.
@@ -27,26 +27,4 @@ extension Worker {
         }
         return left
     }
-}
-
-/// Between the thread that asks and the worker, which may answer when nobody waits any more.
-private final class Question: Sendable {
-    private let left: Mutex<ShutdownReport.Worker>
-    private let answered = ThreadParker()
-
-    init(_ index: Int) {
-        left = Mutex(ShutdownReport.Worker(index: index))
-    }
-
-    func answer(_ answer: ShutdownReport.Worker) {
-        left.withLock { $0 = answer }
-        answered.unpark()
-    }
-
-    func answer(until deadline: Deadline) -> ShutdownReport.Worker {
-        _ = answered.park(until: deadline.nanoseconds)
-        return left.withLock { $0 }
-    }
-
-    deinit { answered.deallocate() }
 }
