@@ -26,10 +26,12 @@ typedef struct staged {
     uint64_t due;
 } staged;
 
-// A request in flight whose completion is held or repeated.
+// A request in flight whose completion is held or repeated, or not shown when it is a success.
 typedef struct mark {
     uint64_t user_data;
     uint32_t hold, repeat;
+    // The least that a success which is not shown has done; 0 when every completion is shown.
+    uint32_t hidden_from;
 } mark;
 
 typedef struct faulty {

@@ -40,8 +40,7 @@ static void show_queues(curing_ring *ring, faulty *state) {
     ring->sq_flags = &state->sq_flags;
     ring->cq_head = &state->cq_head;
     ring->cq_tail = &state->cq_tail;
-    // What is held back or fails here would be taken for a success that made no completion.
-    ring->features = state->inner.features & ~(uint32_t)CURING_FEAT_CQE_SKIP;
+    ring->features = state->inner.features;
     ring->fd = state->inner.fd;
 }
 

@@ -38,12 +38,22 @@ static void shorten(faulty *state, curing_sqe *sqe) {
     if (faulty_decide(state, kind, sqe->opcode, sqe->length, &fault)) sqe->length = fault.amount;
 }
 
+// A send that makes no completion when it succeeds. One that it makes cannot be late or come twice: what has not
+// come by the end of the enter is taken for a success.
+static bool hides_success(const curing_sqe *sqe) {
+    return sqe->opcode == CURING_OP_SEND && (sqe->flags & CURING_SQE_CQE_SKIP_SUCCESS);
+}
+
 static void mark_request(faulty *state, const curing_sqe *sqe) {
     curing_fault fault;
     mark made = {.user_data = sqe->user_data};
-    if (faulty_decide(state, CURING_FAULT_HOLD, sqe->opcode, 0, &fault)) made.hold = fault.amount;
-    if (faulty_decide(state, CURING_FAULT_REPEAT, sqe->opcode, 0, &fault)) made.repeat = fault.amount;
-    if (made.hold == 0 && made.repeat == 0) return;
+    if (hides_success(sqe)) {
+        made.hidden_from = sqe->length;
+    } else {
+        if (faulty_decide(state, CURING_FAULT_HOLD, sqe->opcode, 0, &fault)) made.hold = fault.amount;
+        if (faulty_decide(state, CURING_FAULT_REPEAT, sqe->opcode, 0, &fault)) made.repeat = fault.amount;
+    }
+    if (made.hold == 0 && made.repeat == 0 && made.hidden_from == 0) return;
     state->marks =
         faulty_grow(state->marks, state->mark_count, &state->mark_capacity, sizeof *state->marks);
     state->marks[state->mark_count++] = made;
@@ -59,6 +69,8 @@ void faulty_submit(faulty *state, const curing_sqe *sqe) {
         }
         shorten(state, &changed);
         mark_request(state, sqe);
+        // Hidden here, where it is known whether the send was made shorter.
+        if (hides_success(sqe)) changed.flags &= (uint8_t)~CURING_SQE_CQE_SKIP_SUCCESS;
     }
     curing_ring *inner = &state->inner;
     inner->sqes[inner->sq_local_tail++ & inner->sq_mask] = changed;
@@ -83,6 +95,7 @@ void faulty_collect(faulty *state) {
         for (uint32_t i = 0; i < count; i++) {
             curing_cqe completion = *curing_completion(&state->inner, i);
             mark found = take_mark(state, completion.user_data);
+            if (found.hidden_from > 0 && completion.result >= (int32_t)found.hidden_from) continue;
             stage(state, completion, found.hold);
             if (found.repeat > 0) stage(state, completion, found.hold + found.repeat);
         }

@@ -31,7 +31,8 @@ extension Worker {
     func work() {
         counters.turns &+= 1
         let settled = submittedSettling
-        mustSettle = false
+        // Still to be looked at while the kernel has not taken all of them.
+        if settled == settling.count { mustSettle = false }
         if timers.count > 0 { fireTimers() }
         harvest()
         if settled > 0 { settle(settled) }

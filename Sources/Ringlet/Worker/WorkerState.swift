@@ -18,7 +18,7 @@ struct WorkerState: ~Copyable {
     /// Operations that settle, in the order in which they were begun.
     var settling: [SettlingOperation] = []
 
-    /// Set for one turn: somebody depends on one of them.
+    /// Somebody depends on one of them: set until the turn that finds all of them submitted.
     var mustSettle = false
 
     /// Submissions of the worker's own in flight: the wake-up, the main queue.

@@ -67,6 +67,51 @@ import Testing
         #expect(faults >= 4)
     }
 
+    @Test(
+        arguments: KernelPreference.underFaults,
+        [KernelFault.enterFails(.interrupted), .enterSubmitsOnly(0)])
+    func `a flush whose send the kernel takes late returns although nothing else happens`(
+        kernel: KernelPreference, fault: KernelFault
+    ) async throws {
+        try await FaultyScheduler.run(kernel) { faulty in
+            let (client, server) = try connectedPair()
+            var writer = BufferedWriter(client)
+            for round in 1...5 {
+                let before = faulty.faults.count(fault)
+                faulty.faults.add(fault.at(times: round))
+                try writer.write(Buffer(copying: [1, 2, 3]))
+                try writer.flush(deadline: .after(patience))
+                #expect(faulty.faults.count(fault) == before + round)
+            }
+            var received = 0
+            var buffer = Buffer(capacity: 15)
+            while received < 15 { received += try server.read(into: &buffer, deadline: .after(patience)) }
+        }
+    }
+
+    @Test(arguments: KernelPreference.underFaults)
+    func `a send that settles is cut short, and its rest follows`(kernel: KernelPreference) async throws {
+        try await FaultyScheduler.run(kernel) { faulty in
+            let (client, server) = try connectedPair()
+            var writer = BufferedWriter(client)
+            var received = 0
+            for round in 0..<30 {
+                faulty.faults.add(.isShort(writing: .send, 1 + round % 7))
+                try writer.write(Buffer(copying: Stream.bytes(from: round * 10, count: 10)))
+                if round % 3 == 0 { try writer.flush(deadline: .after(patience)) }
+                if round % 3 == 1 { try Fiber.yield() }
+            }
+            try writer.close(deadline: .after(patience))
+            while true {
+                var buffer = Buffer(capacity: 100)
+                if try server.read(into: &buffer, deadline: .after(patience)) == 0 { break }
+                guard Stream.matches(buffer, from: received) else { throw Failure(number: received) }
+                received += buffer.count
+            }
+            #expect(received == 300)
+        }
+    }
+
     @Test(arguments: KernelPreference.underFaults)
     func `what finds no room waits in a backlog, in order`(kernel: KernelPreference) async throws {
         let count = 2000
