@@ -71,8 +71,12 @@ final class Worker: @unchecked Sendable {
     @inline(never)
     private func inject(_ runnable: Runnable) {
         if Fork.isChild { return refuseInChild(runnable) }
+        // Whoever wakes a fiber or resumes a task holds the worker only through it, and after the push that may run,
+        // end, and let go of the scheduler.
+        let hold = Hold(self)
         inbox.push(runnable)
         if closed.load(ordering: .sequentiallyConsistent) { runStragglers() }
+        _ = consume hold
     }
 
     /// Asks the worker to make a call. Any thread; on the worker's own, the call is made at once.
