@@ -80,6 +80,8 @@ extension Worker {
     func destroy() {
         if isDestroyed { return }
         isDestroyed = true
+        // For one that never began: what is pushed from now on is dealt with by who pushes it.
+        closed.store(true, ordering: .sequentiallyConsistent)
         ring.destroy()
         stacks.destroy()
         shared.workerEnded()

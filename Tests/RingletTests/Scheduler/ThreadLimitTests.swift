@@ -44,7 +44,9 @@ import Testing
         }
     }
 
-    static let testable: [Scarcity] = getuid() == 0 ? [.addressSpace, .processes] : [.addressSpace]
+    /// AddressSanitizer has all of the address space for itself.
+    static let testable: [Scarcity] =
+        (addressSanitizer ? [] : [.addressSpace]) + (getuid() == 0 ? [.processes] : [])
 
     @Test(arguments: testable)
     func `a scheduler whose threads cannot all start is an error, and what runs goes on`(

@@ -167,14 +167,15 @@ import Testing
             for round in 0..<2000 {
                 let task = Task(executorPreference: scheduler.taskExecutor(ofWorker: round % 2)) {
                     do {
-                        try await Scheduler.sleep(for: .microseconds(20 + round % 30))
+                        try await Scheduler.sleep(for: .microseconds(50 + round % 100))
                     } catch {
                         cancelled.add()
                     }
                     ended.add()
                 }
                 let canceller = scheduler.spawn(onWorker: round / 2 % 2) {
-                    try Fiber.sleep(for: .microseconds(20 + round % 37))
+                    // From well before the end to well after it, on a slow machine as well.
+                    try Fiber.sleep(for: .microseconds(round % 10 == 0 ? 5000 : round % 150))
                     task.cancel()
                 }
                 await task.value
