@@ -37,7 +37,7 @@ crash() {
 segv="11 7" ill="4 5"
 for program; do
     full="diveDeeper"
-    crash fiber "$segv" "stack overflow in fiber 'deep diver': its stack of 128 KiB is full" $full "closure #1 in Fiber.runBody"
+    crash fiber "$segv" "stack overflow in fiber 'deep diver': its stack of 128 KiB is full" $full Fiber.runBody
     crash nameless "$segv" "stack overflow in a fiber without a name: its stack of 128 KiB" $full
     crash coroutine "$segv" "stack overflow in coroutine 'ping': its stack of 64 KiB is full" $full
     crash generator "$segv" "stack overflow in generator 'numbers': its stack of 64 KiB is full" $full overflowingGenerator
