@@ -74,8 +74,8 @@ class Fiber:
         def field(name, size=8):
             return word(address + table.fiber[name], size)
 
-        # The first stored property of the Swift object that owns the fiber, after its header.
-        self.id = word(field("owner") + 16)
+        # The second stored property of the Swift object that owns the fiber, after its header and a link.
+        self.id = word(field("owner") + 24)
         self.name = text(field("name"))
         self.kind = KINDS[field("kind", 1) % len(KINDS)]
         self.is_running = field("state", 1) in RUNNING

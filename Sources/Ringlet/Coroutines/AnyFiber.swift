@@ -10,6 +10,7 @@ public class AnyFiber: @unchecked Sendable {
     // spawner, read by the worker, before the fiber has begun.
     private var link: UInt = 0
 
+    // The second stored property, at offset 24, where Tools/gdb reads it.
     /// Unique in the process, in order of creation.
     public let id: UInt64
 
