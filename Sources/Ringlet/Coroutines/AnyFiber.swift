@@ -104,8 +104,8 @@ public class AnyFiber: @unchecked Sendable {
         FiberHost.start(self, priority: priority?.rawValue ?? 0, inherits: true)
     }
 
-    /// Takes a stack, and one reference to this object until ``ended(_:)``. Nil when the body does not run; the
-    /// fiber has ended then.
+    /// Takes a stack. Nil when the body does not run; the fiber has ended then. Whoever calls this keeps the object
+    /// alive until ``ended(_:)``: the record does not.
     func began() -> FiberRef? {
         if cancelRequested.load(ordering: .relaxed) || worker.isShuttingDown {
             hasEnded(with: worker.refusal == .fork ? SchedulerError.forkedChild : CancellationError())

@@ -80,7 +80,7 @@ extension Worker {
     }
 }
 
-/// The idle hosts of one worker, unretained: each has a stack, whose record holds a reference.
+/// The idle hosts of one worker, unretained: each has a stack, and stays alive until that has ended.
 struct IdleHosts: ~Copyable {
     /// More than these end instead of waiting, so that a peak does not keep its stacks for ever.
     private static let limit = 128
