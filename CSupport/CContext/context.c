@@ -80,6 +80,32 @@ void cctx_begin(cctx *context) {
     __builtin_unreachable();
 }
 
+// Where a context is left that was resumed from a clean base.
+static void settle(cctx *context) {
+    uintptr_t *own = context->exclusivity, *globals = context->exception_globals;
+    bool holds = (own[0] | own[1] | globals[0] | globals[1]) != 0;
+    if (!holds && context->state == cctx_suspended) context->state = cctx_suspended_bare;
+}
+
+void cctx_resume_from_clean_base(cctx *context) {
+    cctx_thread *thread = &cctx_this_thread;
+    uintptr_t *own = context->exclusivity;
+    bool held = (own[0] | own[1]) != 0;
+    if (held) thread->enter_exclusivity((char *)own);
+    cctx_resume_plain(context);
+    if (held || *thread->access_head != 0) thread->exit_exclusivity((char *)own);
+    settle(context);
+}
+
+void cctx_stopped_holding(cctx *context) {
+    cctx_thread *thread = &cctx_this_thread;
+    uintptr_t *globals = thread->exception_globals;
+    if ((globals[0] | globals[1]) != 0) cctx_exchange_exception_globals(globals, context);
+    if (*thread->access_head != 0) thread->exit_exclusivity((char *)context->exclusivity);
+    context->state = context->finished ? cctx_ended : cctx_suspended;
+    settle(context);
+}
+
 void cctx_trap_not_resumable(const cctx *context) {
     if (context->finished) trap("ringlet: a context was resumed that has finished\n");
     trap("ringlet: a context was resumed that is running already\n");

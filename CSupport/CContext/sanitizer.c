@@ -83,7 +83,12 @@ void cctx_announce_begin(cctx *context) { (void)context; }
 
 void cctx_leave(cctx *context) { cctx_switch(&context->sp, context->sp); }
 
-void cctx_resume_out_of_line(cctx *context) { cctx_trap_not_resumable(context); }
+void cctx_resume_out_of_line(cctx *context) {
+    if (context->state != cctx_suspended_bare) cctx_trap_not_resumable(context);
+    // From now on its resumer looks at what it holds.
+    context->state = cctx_suspended;
+    cctx_resume_plain(context);
+}
 
 void cctx_suspend_out_of_line(cctx *context) {
     (void)context; // There is none: a current context is running.

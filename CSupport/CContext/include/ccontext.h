@@ -32,13 +32,16 @@ typedef void (*cctx_entry)(void *_Nullable argument);
 // suspension that finds another than `running`, go out of line, where misuse traps. A library that
 // is built with AddressSanitizer or ThreadSanitizer gives its contexts the announced states, so that
 // all their switches go there and can be announced. (The state decides and not the preprocessor,
-// because Swift imports this header without the macros of its sanitizers.)
+// because Swift imports this header without the macros of its sanitizers.) The same trick spares a clean base the
+// look at what a context holds: one that holds nothing is bare.
 enum {
-    cctx_suspended = 0,
+    // Suspended with no access in flight and outside any catch block, as a new context is.
+    cctx_suspended_bare = 0,
     cctx_running = 1,
     cctx_ended = 2,
     cctx_suspended_announced = 3,
     cctx_running_announced = 4,
+    cctx_suspended = 6,
     // Of a fiber, in the child of a fork that it called: it can go on, but neither suspend nor end.
     cctx_forked = 5,
 };
@@ -180,6 +183,8 @@ int cctx_install_overflow_report(void);
 // Rare paths of the functions below.
 void cctx_exchange_exception_globals(uintptr_t *globals, cctx *context);
 void cctx_resume_out_of_line(cctx *context);
+void cctx_resume_from_clean_base(cctx *context);
+void cctx_stopped_holding(cctx *context);
 void cctx_suspend_out_of_line(cctx *_Nullable context);
 
 // Exchanges what belongs to a flow of control but is kept per thread. The resumer calls it before
@@ -192,22 +197,6 @@ CCTX_INLINE void cctx_exchange_thread_state(cctx_thread *thread, cctx *context) 
     uintptr_t *globals = thread->exception_globals;
     uintptr_t *own = context->exception_globals;
     if (__builtin_expect((globals[0] | globals[1] | own[0] | own[1]) != 0, 0)) {
-        cctx_exchange_exception_globals(globals, context);
-    }
-}
-
-// The same in two halves, for a resumer whose own errno and exceptions need not be kept.
-CCTX_INLINE void cctx_enter_thread_state(cctx_thread *thread, cctx *context) {
-    *thread->errno_address = context->saved_errno;
-    uintptr_t *own = context->exception_globals;
-    if (__builtin_expect((own[0] | own[1]) != 0, 0)) {
-        cctx_exchange_exception_globals(thread->exception_globals, context);
-    }
-}
-CCTX_INLINE void cctx_leave_thread_state(cctx_thread *thread, cctx *context) {
-    context->saved_errno = *thread->errno_address;
-    uintptr_t *globals = thread->exception_globals;
-    if (__builtin_expect((globals[0] | globals[1]) != 0, 0)) {
         cctx_exchange_exception_globals(globals, context);
     }
 }
@@ -240,7 +229,8 @@ CCTX_INLINE void cctx_resume_plain(cctx *context) {
 
 // The same for contexts that run Swift code: the accesses in flight on that stack are entered and
 // left around the switch. `base_is_clean` promises that the resumer itself has no access in flight
-// (a scheduler's loop), is in no catch block and does not care for errno: that saves most of it.
+// (a scheduler's loop), is in no catch block and does not care for errno: that saves most of it. If the context
+// holds nothing either, which its state tells, only errno has to be put in place.
 CCTX_INLINE void cctx_resume(cctx *context, bool base_is_clean) {
     cctx_thread *thread = &cctx_this_thread;
     char *state = (char *)context->exclusivity;
@@ -250,18 +240,21 @@ CCTX_INLINE void cctx_resume(cctx *context, bool base_is_clean) {
         thread->exit_exclusivity(state);
         return;
     }
-    bool held = (context->exclusivity[0] | context->exclusivity[1]) != 0;
-    if (__builtin_expect(held, 0)) thread->enter_exclusivity(state);
-    if (__builtin_expect(context->state != cctx_suspended, 0)) {
-        cctx_resume_out_of_line(context);
-    } else {
-        cctx_begin_running(thread, context);
-        cctx_enter_thread_state(thread, context);
-        cctx_switch(&context->sp, context->sp);
-        cctx_leave_thread_state(thread, context);
-        cctx_end_running(thread, context);
+    if (__builtin_expect(context->state != cctx_suspended_bare, 0)) {
+        cctx_resume_from_clean_base(context);
+        return;
     }
-    if (__builtin_expect(held || *thread->access_head != 0, 0)) thread->exit_exclusivity(state);
+    cctx_begin_running(thread, context);
+    *thread->errno_address = context->saved_errno;
+    cctx_switch(&context->sp, context->sp);
+    context->saved_errno = *thread->errno_address;
+    uintptr_t *globals = thread->exception_globals;
+    thread->current = context->resumer;
+    if (__builtin_expect((globals[0] | globals[1] | *thread->access_head) != 0 || context->finished, 0)) {
+        cctx_stopped_holding(context);
+    } else {
+        context->state = cctx_suspended_bare;
+    }
 }
 
 // Suspends the current context; returns when it is resumed. Traps when no context is running.

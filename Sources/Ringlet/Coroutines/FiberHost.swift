@@ -124,7 +124,7 @@ enum FiberHost {
     @inline(__always)
     static func resume(_ fiber: FiberRef, on worker: Worker) {
         let rung = unsafe fiber.record.pointee.rung
-        if rung == UInt8(cctx_rung_slot.rawValue) {
+        if _fastPath(rung == UInt8(cctx_rung_slot.rawValue)) {
             if unsafe cctx_fiber_resume_by_slot(fiber.record) { runTask(of: fiber, on: worker) }
         } else if rung == UInt8(cctx_rung_job.rawValue) {
             runTask(of: fiber, on: worker)

@@ -59,12 +59,24 @@ struct FiberRef: BitwiseCopyable, Equatable {
     /// Suspends until ``deliver(_:)`` was called and the worker came round.
     @inline(__always)
     func park(_ kind: WaitKind, _ token: UInt64) -> Completion {
+        suspend(in: kind, token)
+        return outcome
+    }
+
+    /// The same; how the wait ended is to be read from ``outcome``.
+    @inline(__always)
+    func suspend(in kind: WaitKind, _ token: UInt64) {
         unsafe record.pointee.wait_kind = kind.rawValue
         unsafe record.pointee.wait_token = token
         cctx_suspend()
         unsafe record.pointee.wait_kind = WaitKind.none.rawValue
+    }
+
+    /// How the last wait ended.
+    @inline(__always)
+    var outcome: Completion {
         // The byte was stored by `deliver`; a checked conversion is a call per wait.
-        return unsafe Completion(
+        unsafe Completion(
             record.pointee.wait_result,
             unsafeBitCast(record.pointee.wait_reason, to: CancelReason.self))
     }

@@ -49,13 +49,16 @@ final class Descriptor: WaitSource {
 
     /// From a fiber.
     @inline(__always)
-    func perform(_ request: Request, _ call: StaticString, deadline: Deadline) throws -> Int32 {
+    func perform(_ request: @autoclosure () -> Request, _ call: StaticString, deadline: Deadline) throws
+        -> Int32
+    {
         let fiber = try FiberRef.require(call)
         guard begin() else { throw Errno.badFileDescriptor }
-        let completion = fiber.perform(request, deadline: deadline)
+        fiber.complete(request(), deadline: deadline)
         end()
-        if completion.result >= 0 { return completion.result }
-        throw error(completion, deadline)
+        let result = fiber.outcome.result
+        if result >= 0 { return result }
+        throw error(fiber.outcome, deadline)
     }
 
     /// From a task. Inlined, as what it calls is, because an async call costs a frame of the task's allocator.

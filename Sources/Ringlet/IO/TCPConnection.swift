@@ -86,14 +86,20 @@ public final class TCPConnection: Sendable {
     /// When it throws, part of the data may have been sent.
     @available(*, noasync, message: "in a task, await write(_:)")
     public func write(_ buffer: borrowing Buffer, deadline: Deadline = .never) throws {
-        var sent = 0
+        // Sent as a whole, as a rule: the loop for what is left is elsewhere.
+        guard buffer.count > 0 else { return }
+        let sent = try descriptor.perform(
+            request(sending: buffer), "TCPConnection.write(_:)", deadline: deadline)
+        if Int(sent) < buffer.count { try writeRest(of: buffer, after: Int(sent), deadline) }
+    }
+
+    @inline(never)
+    private func writeRest(of buffer: borrowing Buffer, after start: Int, _ deadline: Deadline) throws {
+        var sent = start
         while sent < buffer.count {
             sent += Int(
                 try descriptor.perform(
-                    .send(
-                        descriptor.raw, from: buffer.address + UInt(sent),
-                        count: buffer.count - sent),
-                    "TCPConnection.write(_:)", deadline: deadline))
+                    request(sending: buffer, from: sent), "TCPConnection.write(_:)", deadline: deadline))
         }
     }
 
@@ -104,12 +110,13 @@ public final class TCPConnection: Sendable {
         var sent = 0
         while sent < buffer.count {
             sent += Int(
-                try await descriptor.perform(
-                    .send(
-                        descriptor.raw, from: buffer.address + UInt(sent),
-                        count: buffer.count - sent),
-                    deadline: deadline))
+                try await descriptor.perform(request(sending: buffer, from: sent), deadline: deadline))
         }
+    }
+
+    @inline(__always)
+    private func request(sending buffer: borrowing Buffer, from start: Int = 0) -> Request {
+        .send(descriptor.raw, from: buffer.address + UInt(start), count: buffer.count - start)
     }
 
     // MARK: Ending

@@ -69,7 +69,9 @@ struct OperationTable: ~Copyable {
         private(set) var descriptor: Int32 = -1
         var nextFree: UInt32 = 0
         var timer = TimerToken.none
-        private(set) var waiter = Waiter.none
+        fileprivate var packedWaiter = PackedWaiter.none
+
+        var waiter: Waiter { packedWaiter.waiter }
 
         @inline(__always)
         mutating func occupy(by waiter: Waiter, descriptor: Int32, shielded: Bool) {
@@ -79,7 +81,7 @@ struct OperationTable: ~Copyable {
             isShielded = shielded
             self.descriptor = descriptor
             timer = .none
-            self.waiter = waiter
+            packedWaiter = PackedWaiter(waiter)
         }
 
         /// False when a request to cancel makes no difference any more.
@@ -175,7 +177,7 @@ struct OperationTable: ~Copyable {
     /// The terminal completion: frees the slot and gives back what it held. Nil when stale.
     @inline(__always)
     mutating func complete(_ token: OperationToken)
-        -> (waiter: Waiter, reason: CancelReason, timer: TimerToken)?
+        -> (waiter: PackedWaiter, reason: CancelReason, timer: TimerToken)?
     {
         guard holds(token) else {
             staleCount &+= 1
@@ -190,11 +192,11 @@ struct OperationTable: ~Copyable {
 
     @inline(__always)
     private static func release(_ slot: inout Slot, nextFree: UInt32)
-        -> (waiter: Waiter, reason: CancelReason, timer: TimerToken)
+        -> (waiter: PackedWaiter, reason: CancelReason, timer: TimerToken)
     {
         slot.release()
         slot.nextFree = nextFree
-        return (slot.waiter, slot.reason, slot.timer)
+        return (slot.packedWaiter, slot.reason, slot.timer)
     }
 
     /// Every operation in flight that `isIncluded` accepts. O(capacity): for

@@ -21,12 +21,32 @@ extension Completion {
 
 extension FiberRef {
     /// Starts an operation and suspends until its terminal completion.
-    @inline(__always)
     func perform(_ request: Request, deadline: Deadline) -> Completion {
-        if mustNotWait { return .cancelled(.user) }
-        if deadline.hasPassed { return .cancelled(.deadline) }
+        complete(request, deadline: deadline)
+        return outcome
+    }
+
+    /// The same; how the operation ended is to be read from ``outcome``.
+    ///
+    /// The common path keeps everything in registers: the outcome stays in memory on every path, since a value that
+    /// the paths joined would be moved about, and the request is made anew for the call that needs it in memory.
+    @inline(__always)
+    func complete(_ request: @autoclosure () -> Request, deadline: Deadline) {
+        if mustNotWait {
+            deliver(.cancelled(.user))
+        } else if deadline == .never {
+            let token = withWorker { $0.start(request(), waiter: .fiber(self), deadline: .never) }
+            suspend(in: .operation, token.userData)
+        } else {
+            complete(request(), until: deadline)
+        }
+    }
+
+    @inline(never)
+    private func complete(_ request: Request, until deadline: Deadline) {
+        if deadline.hasPassed { return deliver(.cancelled(.deadline)) }
         let token = withWorker { $0.start(request, waiter: .fiber(self), deadline: deadline) }
-        return park(.operation, token.userData)
+        suspend(in: .operation, token.userData)
     }
 
     /// Suspends in the queue of `source` until the fiber's node is woken or taken back.

@@ -57,6 +57,67 @@ enum Waiter {
     }
 }
 
+/// A waiter as an operation's slot holds it: an address, with the case in its low bits.
+///
+/// Slots are then 32 bytes, which makes finding one a shift.
+struct PackedWaiter: BitwiseCopyable {
+    private let word: UInt
+
+    private enum Case: UInt {
+        case parkedTask, task, closing, writer, fiber, none
+    }
+
+    static let none = PackedWaiter(.none, 0)
+
+    @inline(__always)
+    private init(_ kind: Case, _ address: UInt) {
+        assert(address & IntrusiveLink.tagMask == 0)
+        word = address | kind.rawValue
+    }
+
+    @inline(__always)
+    init(_ waiter: Waiter) {
+        switch waiter {
+        case .fiber(let fiber): self.init(.fiber, fiber.address)
+        case .none: self = .none
+        case .task(let continuation): self.init(.task, unsafe unsafeBitCast(continuation, to: UInt.self))
+        case .parkedTask(let task): self.init(.parkedTask, task.address)
+        case .closing(let descriptor): self.init(.closing, UInt(bitPattern: unsafe descriptor.toOpaque()))
+        case .writer(let writer): self.init(.writer, UInt(bitPattern: unsafe writer.toOpaque()))
+        }
+    }
+
+    @inline(__always)
+    private var address: UInt { word & ~IntrusiveLink.tagMask }
+
+    /// The two that most operations have, without a table of jumps.
+    @inline(__always)
+    var fiber: FiberRef? { has(.fiber) ? FiberRef(address: address) : nil }
+    @inline(__always)
+    var parkedTask: ParkedTask? { has(.parkedTask) ? ParkedTask(address: address) : nil }
+
+    @inline(__always)
+    private func has(_ kind: Case) -> Bool { word & IntrusiveLink.tagMask == kind.rawValue }
+
+    var waiter: Waiter {
+        guard let kind = Case(rawValue: word & IntrusiveLink.tagMask) else {
+            preconditionFailure("a waiter's word was overwritten")
+        }
+        switch kind {
+        case .fiber: return .fiber(FiberRef(address: address))
+        case .none: return .none
+        case .task: return unsafe .task(unsafeBitCast(address, to: UnsafeContinuation<Completion, Never>.self))
+        case .parkedTask: return .parkedTask(ParkedTask(address: address))
+        case .closing: return unsafe .closing(.fromOpaque(Self.object(at: address)))
+        case .writer: return unsafe .writer(.fromOpaque(Self.object(at: address)))
+        }
+    }
+
+    private static func object(at address: UInt) -> UnsafeRawPointer {
+        unsafe UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped
+    }
+}
+
 /// How a wait ended.
 struct Completion: BitwiseCopyable, Sendable {
     /// As in a completion queue entry: a count or descriptor, or a negative errno.

@@ -1,23 +1,19 @@
 /// Names one timer held by a ``TimerWheel``; stale once that timer has fired or was cancelled.
 struct TimerToken: BitwiseCopyable, Equatable {
-    let index: UInt32
-    let generation: UInt32
+    /// generation (32 bits) | index (32): one word, so that comparing two is one instruction.
+    let bits: UInt64
 
     /// Names no timer: cell 0 is the head of a list.
     static let none = TimerToken(bits: 0)
 
+    init(bits: UInt64) { self.bits = bits }
+
     init(index: UInt32, generation: UInt32) {
-        self.index = index
-        self.generation = generation
+        bits = UInt64(generation) << 32 | UInt64(index)
     }
 
-    /// The token as one word, and back.
-    var bits: UInt64 { UInt64(generation) << 32 | UInt64(index) }
-
-    init(bits: UInt64) {
-        index = UInt32(truncatingIfNeeded: bits)
-        generation = UInt32(truncatingIfNeeded: bits >> 32)
-    }
+    var index: UInt32 { UInt32(truncatingIfNeeded: bits) }
+    var generation: UInt32 { UInt32(truncatingIfNeeded: bits >> 32) }
 }
 
 /// One cell of the wheel's slab: a timer, a free cell, or the head of a slot's list.

@@ -176,12 +176,20 @@ extension Worker {
         guard let (waiter, reason, timer) = operations.complete(token) else { return }
         if timer != .none { _ = timers.cancel(timer) }
         let completion = Completion(result, reason)
-        if case .fiber(let fiber) = waiter {
+        if let fiber = waiter.fiber {
             fiber.deliver(completion)
             ready.push(Runnable(fiber))
-        } else if let job = waiter.resume(with: completion) {
+        } else if let task = waiter.parkedTask {
+            ready.push(task.deliver(completion))
+        } else if let job = Self.resume(waiter, with: completion) {
             ready.push(job)
         }
+    }
+
+    /// Not inlined: its table of jumps would come before the looks above.
+    @inline(never)
+    private static func resume(_ waiter: PackedWaiter, with completion: Completion) -> Runnable? {
+        waiter.waiter.resume(with: completion)
     }
 
     private func armWake() {

@@ -24,7 +24,7 @@ private final class Table {
     }
 
     func complete(_ token: OperationToken)
-        -> (waiter: Waiter, reason: CancelReason, timer: TimerToken)?
+        -> (waiter: PackedWaiter, reason: CancelReason, timer: TimerToken)?
     {
         table.complete(token)
     }
