@@ -7,41 +7,47 @@ import Synchronization
 /// An id is generation (32 bits) | index (32). A slot's generation moves on at each release, and a
 /// slot whose generations are used up is never used again, so a stale id names nothing for ever.
 struct TaskTable: ~Copyable {
+    @safe
     private struct Slot {
         var generation: UInt32 = 1
-        var task: CFiber?
+        /// Of a free slot: the next free one, or ``end``.
+        var nextFree = end
+        /// With one reference; nil in a free slot.
+        var task: Unmanaged<CFiber>?
     }
 
-    private var slots: [Slot] = []
-    private var free: [UInt32] = []
+    private static let end = UInt32.max
 
-    private mutating func insert(_ task: CFiber) -> UInt64 {
-        let index: Int
-        if let reused = free.popLast() {
-            index = Int(reused)
-        } else {
-            index = slots.count
+    private var slots: [Slot] = []
+    private var firstFree = end
+
+    private mutating func insert(_ task: Unmanaged<CFiber>) -> UInt64 {
+        if firstFree == Self.end {
+            firstFree = UInt32(slots.count)
             slots.append(Slot())
         }
-        slots[index].task = task
+        let index = Int(firstFree)
+        firstFree = slots[index].nextFree
+        unsafe slots[index].task = task
         return UInt64(slots[index].generation) << 32 | UInt64(index)
     }
 
-    private func find(_ id: UInt64) -> CFiber? {
+    private func find(_ id: UInt64) -> Unmanaged<CFiber>? {
         let index = Int(id & 0xffff_ffff)
         guard index < slots.count, slots[index].generation == UInt32(id >> 32) else { return nil }
-        return slots[index].task
+        return unsafe slots[index].task
     }
 
-    private mutating func remove(_ id: UInt64) -> CFiber? {
-        guard let task = find(id) else { return nil }
+    private mutating func remove(_ id: UInt64) -> Unmanaged<CFiber>? {
+        guard let task = unsafe find(id) else { return nil }
         let index = Int(id & 0xffff_ffff)
-        slots[index].task = nil
+        unsafe slots[index].task = nil
         if slots[index].generation < UInt32.max {
             slots[index].generation += 1
-            free.append(UInt32(index))
+            slots[index].nextFree = firstFree
+            firstFree = UInt32(index)
         }
-        return task
+        return unsafe task
     }
 }
 
@@ -51,20 +57,21 @@ extension TaskTable {
 
     /// Gives `task` an id.
     static func add(_ task: CFiber) -> UInt64 {
-        shared.withLock { $0.insert(task) }
+        let reference = unsafe Unmanaged.passRetained(task)
+        return shared.withLock { unsafe $0.insert(reference) }
     }
 
     /// The task that an id names. In the child of a fork none does: the lock may have been taken by a thread
     /// of the parent.
     static func find(_ id: UInt64) -> CFiber? {
         if CCurrent.isForked { return nil }
-        return shared.withLock { $0.find(id) }
+        return shared.withLock { unsafe $0.find(id)?.takeUnretainedValue() }
     }
 
     /// Makes an id stale. The task is returned so that nothing is freed under the lock.
     static func remove(_ id: UInt64) -> CFiber? {
         if CCurrent.isForked { return nil }
-        return shared.withLock { $0.remove(id) }
+        return unsafe shared.withLock { unsafe $0.remove(id) }?.takeRetainedValue()
     }
 }
 

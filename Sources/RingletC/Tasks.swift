@@ -35,16 +35,16 @@ public func ringlet_spawn(
 
 /// Gives the fiber its id, tells the caller, and only then lets it run.
 private func start(
-    _ made: Result<CFiber, CFailure>, _ task: UnsafeMutablePointer<UInt64>?
+    _ made: consuming Result<CFiber, CFailure>, _ task: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
-    switch made {
+    switch consume made {
     case .success(let fiber):
         if let task = unsafe task {
             let id = TaskTable.add(fiber)
             fiber.handle = id
             unsafe task.pointee = id
         }
-        fiber.start()
+        CFiber.start(fiber)
         return 0
     case .failure(let failure):
         return failure.status

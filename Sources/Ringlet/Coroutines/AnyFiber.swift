@@ -40,11 +40,11 @@ public class AnyFiber: @unchecked Sendable {
     /// The fiber's place in the queues of others. Kept, because a fiber waits for one thing after another.
     private var waitNode: WaitNode?
 
-    func waitNode(of fiber: FiberRef) -> WaitNode {
-        if let waitNode { return waitNode }
-        let node = WaitNode(of: fiber)
-        waitNode = node
-        return node
+    /// Not retained: it lives as long as the fiber's object.
+    @inline(__always)
+    func waitNode(of fiber: FiberRef) -> Unmanaged<WaitNode> {
+        if waitNode == nil { waitNode = WaitNode(of: fiber) }
+        return unsafe Unmanaged.passUnretained(waitNode.unsafelyUnwrapped)
     }
 
     private static let lastID = Atomic<UInt64>(0)

@@ -7,14 +7,16 @@ import Synchronization
 /// A C function needs neither task-locals nor a task of its own, so what a fiber costs at its
 /// beginning and end is paid once and not per function. A host whose function was cancelled is not
 /// used again, because its task stays cancelled.
+@safe
 final class CHost: AnyFiber, @unchecked Sendable {
     // The worker thread's.
-    private var next: CFiber?
+    /// What to run, with one reference: a function's way to its host and back counts no other.
+    private var next: Unmanaged<CFiber>?
     private var stack: FiberRef?
 
-    init(_ fiber: CFiber) {
-        next = fiber
-        super.init(name: nil, worker: fiber.worker)
+    fileprivate init(_ fiber: Unmanaged<CFiber>, on worker: Worker) {
+        unsafe next = fiber
+        super.init(name: nil, worker: worker)
     }
 
     /// Detached: what is bound where the first function was spawned is no concern of the others.
@@ -25,9 +27,10 @@ final class CHost: AnyFiber, @unchecked Sendable {
     override func runBody() {
         guard let stack = FiberRef.current else { return }
         self.stack = stack
-        while let fiber = next {
-            next = nil
-            fiber.run(on: stack, of: self)
+        while let fiber = unsafe next {
+            unsafe next = nil
+            unsafe fiber._withUnsafeGuaranteedRef { $0.run(on: stack, of: self) }
+            unsafe fiber.release()
             guard !stack.isCancelled, worker.keepIdle(self) else { return }
             // Waits for nothing that could be cancelled: run(_:) and cancel() make it ready.
             _ = stack.park(.none, 0)
@@ -35,14 +38,14 @@ final class CHost: AnyFiber, @unchecked Sendable {
     }
 
     override func fail(_ error: any Error) {
-        next?.end(with: error)
-        next = nil
+        unsafe next?.takeRetainedValue().end(with: error)
+        unsafe next = nil
     }
 
     /// Runs one more function, on a host that was idle.
     @inline(__always)
-    func run(_ fiber: CFiber) {
-        next = fiber
+    fileprivate func run(_ fiber: Unmanaged<CFiber>) {
+        unsafe next = fiber
         resume()
     }
 
@@ -61,15 +64,15 @@ final class CHost: AnyFiber, @unchecked Sendable {
 }
 
 extension Worker {
-    /// Runs a function of C on an idle host, or on a new one. On the worker's thread; once the worker has ended and
-    /// been shut down before, on any.
-    func run(_ fiber: CFiber) {
+    /// Runs a function of C on an idle host, or on a new one, and gives up the reference at its end. On the worker's
+    /// thread; once the worker has ended and been shut down before, on any.
+    func run(_ fiber: Unmanaged<CFiber>) {
         if isShuttingDown {
-            fiber.end(with: CancellationError())
-        } else if let host = idleHosts.pop() {
-            host.run(fiber)
+            unsafe fiber.takeRetainedValue().end(with: CancellationError())
+        } else if let host = unsafe idleHosts.pop() {
+            unsafe host._withUnsafeGuaranteedRef { unsafe $0.run(fiber) }
         } else {
-            CHost(fiber).start()
+            unsafe CHost(fiber, on: self).start()
         }
     }
 
@@ -99,14 +102,16 @@ struct IdleHosts: ~Copyable {
 
     /// The one that came last: its stack is warm.
     @inline(__always)
-    fileprivate mutating func pop() -> CHost? {
+    fileprivate mutating func pop() -> Unmanaged<CHost>? {
         if count == 0 { return nil }
         count &-= 1
-        return host(at: count)
+        return unsafe host(at: count)
     }
 
     fileprivate mutating func remove(_ host: CHost) -> Bool {
-        for position in 0..<count where self.host(at: position) === host {
+        for position in 0..<count where unsafe self.host(at: position).toOpaque()
+            == Unmanaged.passUnretained(host).toOpaque()
+        {
             count -= 1
             addresses[position] = addresses[count]
             return true
@@ -115,10 +120,9 @@ struct IdleHosts: ~Copyable {
     }
 
     @inline(__always)
-    private func host(at position: Int) -> CHost {
+    private func host(at position: Int) -> Unmanaged<CHost> {
         unsafe Unmanaged<CHost>
             .fromOpaque(UnsafeRawPointer(bitPattern: addresses[position]).unsafelyUnwrapped)
-            .takeUnretainedValue()
     }
 
     deinit {

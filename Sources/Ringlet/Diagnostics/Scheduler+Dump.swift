@@ -83,7 +83,7 @@ extension FiberRef {
         case .none: "ready, or running"
         case .operation: "an operation that has ended"
         case .timer: "a timer"
-        case .node: WaitNode.named(by: wait.token).source?.whatIsAwaited ?? "about to run"
+        case .node: WaitNode.source(named: wait.token)?.whatIsAwaited ?? "about to run"
         }
     }
 }

@@ -53,18 +53,19 @@ extension FiberRef {
     ///
     /// - Parameter add: Queues the node. False when there is nothing to wait for.
     func wait(in source: any WaitSource, deadline: Deadline, _ add: (WaitNode) -> Bool) -> Completion {
-        let node = withOwner { $0.waitNode(of: self) }
-        node.moves(to: source)
-        defer { node.moves(to: nil) }
-        guard add(node) else { return Completion(0) }
-        if deadline == .never { return park(.node, node.token) }
-        let payload = Runnable(address: address, kind: .fiberDeadline).word
-        let timer = withWorker {
-            $0.timers.insert(deadline: deadline.nanoseconds, payload: payload)
+        return unsafe withOwner { unsafe $0.waitNode(of: self) }._withUnsafeGuaranteedRef { node in
+            node.moves(to: source)
+            defer { node.moves(to: nil) }
+            guard add(node) else { return Completion(0) }
+            if deadline == .never { return park(.node, node.token) }
+            let payload = Runnable(address: address, kind: .fiberDeadline).word
+            let timer = withWorker {
+                $0.timers.insert(deadline: deadline.nanoseconds, payload: payload)
+            }
+            let completion = park(.node, node.token)
+            withWorker { _ = $0.timers.cancel(timer) }
+            return completion
         }
-        let completion = park(.node, node.token)
-        withWorker { _ = $0.timers.cancel(timer) }
-        return completion
     }
 }
 

@@ -25,27 +25,33 @@ final class WaitNode: @unchecked Sendable {
     fileprivate var isQueued = false
 
     /// Where the node waits. Written before the node is shared; a fiber's, which is used again, is shared anew
-    /// for each wait.
-    private(set) var source: (any WaitSource)?
+    /// for each wait. Not retained: what keeps it is `holder` or, as long as it is parked, the fiber's own frame; and only
+    /// the thread of a parked fiber asks its node.
+    private unowned(unsafe) var source: (any WaitSource)?
+
+    /// Keeps the source as long as the node, which others may ask at any time.
+    private let holder: (any WaitSource)?
 
     /// For a fiber, whose waits come one after another.
     init(of fiber: FiberRef) {
         target = .fiber(fiber)
+        holder = nil
     }
 
     init(_ target: Target, in source: any WaitSource) {
         self.target = target
-        self.source = source
+        holder = source
+        unsafe self.source = source
     }
 
     /// Before the fiber's next wait, and with nil after it.
-    func moves(to source: (any WaitSource)?) { self.source = source }
+    func moves(to source: (any WaitSource)?) { unsafe self.source = source }
 
     /// Takes the node back and wakes its waiter with the reason, unless it is being woken already.
     /// Any thread. True when this call ended the wait.
     @discardableResult
     func interrupt(_ reason: CancelReason) -> Bool {
-        guard source?.withdraw(self) == true else { return false }
+        guard unsafe source?.withdraw(self) == true else { return false }
         wake(.cancelled(reason))
         return true
     }
@@ -71,6 +77,9 @@ final class WaitNode: @unchecked Sendable {
     var token: UInt64 {
         UInt64(UInt(bitPattern: unsafe Unmanaged.passUnretained(self).toOpaque()))
     }
+
+    /// What the fiber waits for whose token this is. The thread of a parked fiber only.
+    static func source(named token: UInt64) -> (any WaitSource)? { unsafe named(by: token).source }
 
     /// The node that a parked fiber's token names; the fiber's own frame keeps it alive.
     @inline(__always)

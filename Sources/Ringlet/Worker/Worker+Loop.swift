@@ -4,7 +4,7 @@ import SystemPackage
 extension Worker {
     /// How much of the ready queue one turn may run. A storm of yields delays timers and I/O by no
     /// more than this.
-    private static let turnItems = 64
+    private static let turnItems = 256
     private static let turnNanoseconds: UInt64 = 100_000
     /// The clock is read once per this many items.
     private static let itemsPerClock = 16

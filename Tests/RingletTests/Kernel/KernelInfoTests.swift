@@ -13,7 +13,7 @@ import Testing
             let scheduler = try Scheduler()
             defer { scheduler.shutdown() }
             #expect(scheduler.kernel.name == name)
-            #expect(scheduler.kernel.submissionEntries == 128)
+            #expect(scheduler.kernel.submissionEntries == Int(Ring.submissionEntries))
             #expect(scheduler.kernel.completionEntries == 1024)
             #expect(scheduler.kernel.description.hasPrefix("\(name), setup flags 0x"))
             #expect((scheduler.kernel.reason == nil) == (name == "io_uring"))

@@ -11,7 +11,7 @@ import Testing
 
     @Test(
         arguments: KernelPreference.underFaults,
-        [(refusals: 1, submissions: 64, completions: 512), (2, 32, 256)])
+        [(refusals: 1, submissions: 128, completions: 512), (2, 64, 256)])
     func `queues are halved while there is no memory for them`(
         kernel: KernelPreference, expected: (refusals: Int, submissions: Int, completions: Int)
     ) async throws {
@@ -38,12 +38,12 @@ import Testing
     @Test func `when not even the smallest queues fit, all workers are emulated`() async throws {
         await #expect(processExitsWith: .success) {
             _ = unsafe unsetenv("RINGLET_KERNEL")
-            // The first two rings are made, the third is refused in all three sizes.
+            // The first two rings are made, the third is refused in all four sizes.
             let faulty = try FaultyScheduler(
-                .automatic, workers: 3, [.setupFails(.noMemory).at(after: 2, times: 3)])
+                .automatic, workers: 3, [.setupFails(.noMemory).at(after: 2, times: 4)])
             #expect(faulty.scheduler.kernel.name == "emulated")
             #expect(faulty.scheduler.kernel.reason?.contains("locked memory") == true)
-            #expect(faulty.scheduler.kernel.submissionEntries == 128)
+            #expect(faulty.scheduler.kernel.submissionEntries == Int(Ring.submissionEntries))
             try await faulty.end()
         }
     }

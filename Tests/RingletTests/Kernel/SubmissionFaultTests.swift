@@ -121,7 +121,7 @@ import Testing
             let (client, server) = try connectedPair()
             try client.write(Stream.buffer(count: count))
             let (worker, faults) = (faulty.worker, faulty.faults)
-            // From now on the kernel takes nothing. The queue has 128 places.
+            // From now on the kernel takes nothing. The queue has 256 places.
             faults.add(.enterSubmitsOnly(0).at(times: refusals))
             let readers = (0..<count).map { _ in
                 Fiber { () -> UInt8 in
