@@ -22,6 +22,12 @@ void cctx_raw_prepare_again(void) {
     __builtin_trap();
 }
 
+// The sanitizer would call it a race with the thread, which exchanges this word at each switch and
+// cannot pay for more than a plain store.
+__attribute__((no_sanitize("thread"))) bool cctx_raw_is_running(const cctx_raw_thread *thread) {
+    return __atomic_load_n(&thread->current, __ATOMIC_RELAXED) != NULL;
+}
+
 bool cctx_raw_is_below(const cctx_raw *raw) {
     if (raw->fiber != cctx_this_host_thread.running) return false;
     for (const cctx *context = cctx_this_thread.current; context; context = context->resumer) {

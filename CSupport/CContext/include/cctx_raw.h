@@ -38,6 +38,15 @@ typedef struct cctx_raw {
 
 _Static_assert(sizeof(cctx_raw) % 16 == 0, "records need no padding after them");
 
+enum {
+    // A tracer is installed.
+    cctx_attention_traced = 1,
+    // Something else than a value at `mail` arrives.
+    cctx_attention_parcel = 2,
+    // The coroutine that gets control is to unwind.
+    cctx_attention_unwind = 4,
+};
+
 typedef struct cctx_raw_thread {
     // The runtime's head of the list of task-locals outside tasks, once found.
     void *_Nullable *_Nullable locals_slot;
@@ -48,6 +57,10 @@ typedef struct cctx_raw_thread {
     cctx_fiber *_Nullable carrier;
     // Set by a coroutine that switches: who is to run next; NULL for the code outside.
     cctx_raw *_Nullable target;
+    // Where the value lies that a coroutine's switch has sent, in the sender's frame.
+    void *_Nullable mail;
+    // What whoever gets control next must look at before it takes that value: cctx_attention_ bits.
+    uint32_t attention;
 } cctx_raw_thread;
 
 extern _Thread_local cctx_raw_thread cctx_this_raw_thread
@@ -73,6 +86,9 @@ static inline bool cctx_raw_is_in_task(void) {
 // True when this code runs on the stack of `raw`, or on one that was resumed from there, without a
 // switch of fibers in between.
 bool cctx_raw_is_below(const cctx_raw *raw);
+
+// True when code of a coroutine runs on a thread. For counts: any thread, while `thread` exists.
+bool cctx_raw_is_running(const cctx_raw_thread *thread);
 
 void cctx_raw_prepare_again(void);
 

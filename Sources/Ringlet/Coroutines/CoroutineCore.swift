@@ -1,52 +1,69 @@
 import CContext
 
-/// A coroutine without its handle.
+/// A coroutine without its handle and its types: how control moves.
 ///
 /// A transfer between two coroutines goes through the code outside: the first suspends, and the
 /// loop in ``carry(_:)`` that has resumed it resumes the second. Between the two there may be
 /// generators and fibers; each suspends in turn (see ``RawContext/passOn()``), so that a transfer
 /// always moves a whole strand: a coroutine with everything that it has resumed.
+///
+/// Values never pass through here. A sender leaves the address of a variable in its own frame in the
+/// thread's `mail`, and whoever gets control moves the value out (see ``CoroutineBody``). What is not
+/// just a value is left with ``CoroutineThread``, and a bit of the thread's `attention` says so.
 @safe
-final class CoroutineCore: RawContext, @unchecked Sendable {
+@usableFromInline
+class CoroutineCore: RawContext, @unchecked Sendable {
     /// The user's object, for as long as there is one.
-    @exclusivity(unchecked) var handle: Unmanaged<Coroutine>?
-    private(set) var parent: Coroutine?
-    private var body: (() throws -> Void)?
-    /// What the body threw.
-    private var failure: (any Error)?
+    @exclusivity(unchecked) final var handle: Unmanaged<AnyCoroutine>?
+    /// Of the same family; nil is the code outside.
+    final var parent: AnyCoroutine?
+    /// The type of the values, which all coroutines have in common that switch to each other. To
+    /// others this one is code outside.
+    final let family: ObjectIdentifier
     /// The end gives control to whoever unwinds the body, not to the parent.
-    private var endsForCloser = false
-    /// What the pending switch is to throw.
-    @safe @exclusivity(unchecked) private var incoming: (any Error)?
+    final var endsForCloser = false
+    /// How often the body has caught the error that is to unwind it.
+    final var refusals = 0
+    /// It was given up to unwind the body.
+    final var hasRefused = false
 
-    init(name: String?, stackSize: Int, parent: Coroutine?, body: @escaping () throws -> Void) {
+    init(name: String?, stackSize: Int, parent: AnyCoroutine?, family: ObjectIdentifier) {
         self.parent = parent
-        self.body = body
+        self.family = family
         super.init(name: name, stackSize: stackSize)
     }
 
-    override class var kind: String { "coroutine" }
+    override final class var kind: String { "coroutine" }
 
-    override func runBody() {
-        let body = unsafe body.unsafelyUnwrapped
-        self.body = nil
-        do {
-            try body()
-        } catch {
-            if !(isClosing && error is ContextClosed) { failure = error }
+    override final func unwind() throws { try unwindForCloser() }
+
+    override final func report(_ error: any Error) {
+        if case CoroutineError.refusesToEnd = error {
+            say("\(error) Nobody refers to it any more, and its stack is leaked.")
+        } else if !AnyCoroutine.tellUnseen(error, of: label) {
+            super.report(error)
         }
     }
 
-    override func dropBody() {
-        body = nil
-        parent = nil
-    }
+    // MARK: The typed part
+
+    /// Keeps the outcome of a body that threw, or did not begin.
+    func end(with error: any Error) { fatalError("a coroutine has an outcome") }
+
+    /// The error that the body ended with.
+    var failure: (any Error)? { fatalError("a coroutine has an outcome") }
+
+    /// True when the body ended with a value.
+    var hasReturned: Bool { fatalError("a coroutine has an outcome") }
+
+    /// Keeps the value at `place`, in this coroutine's frame.
+    func stash(_ place: UnsafeMutableRawPointer) { fatalError("a coroutine has values") }
+
+    // MARK: Who runs
 
     /// The core of a record, which retains it. Not retained here: these are on every switch.
     @inline(__always)
-    private static func core(
-        of record: UnsafeMutablePointer<cctx_raw>
-    ) -> Unmanaged<CoroutineCore> {
+    static func core(of record: UnsafeMutablePointer<cctx_raw>) -> Unmanaged<CoroutineCore> {
         unsafe Unmanaged<CoroutineCore>.fromOpaque(record.pointee.owner.unsafelyUnwrapped)
     }
 
@@ -63,79 +80,124 @@ final class CoroutineCore: RawContext, @unchecked Sendable {
         return unsafe core(of: record).takeUnretainedValue()
     }
 
+    static func running(in family: ObjectIdentifier) -> CoroutineCore? {
+        unsafe member(of: family)?.takeUnretainedValue()
+    }
+
+    /// The user's object of the one that runs, if it is one of `family` and there is one.
+    static func handle(in family: ObjectIdentifier) -> AnyCoroutine? {
+        unsafe running(in: family)?.handle?.takeUnretainedValue()
+    }
+
+    /// The coroutine whose strand this code is part of, if it is one of `family`.
+    @inline(__always)
+    private static func member(of family: ObjectIdentifier) -> Unmanaged<CoroutineCore>? {
+        guard let record = unsafe runningRecord else { return nil }
+        let core = unsafe core(of: record)
+        return unsafe core._withUnsafeGuaranteedRef { $0.family == family } ? core : nil
+    }
+
     // MARK: Transfer
 
-    func takeControl() throws {
-        requireThread("Coroutine.switch()")
-        if state == .ended {
-            let heir = parent.flatMap { $0.core.nearestLiving() }
-            try Self.transfer(to: heir)
-        } else {
-            try Self.transfer(to: self)
+    /// Sends the value at `place` to a coroutine. Returns where the value lies that has come back;
+    /// nil when something else has come, which ``CoroutineThread`` holds.
+    @usableFromInline
+    static func takeControl(
+        _ core: Unmanaged<CoroutineCore>, _ place: UnsafeMutableRawPointer
+    ) throws -> UnsafeMutableRawPointer? {
+        try unsafe core._withUnsafeGuaranteedRef { core in
+            try core.requireOwnThread()
+            core.thread.unwindDropped()
+            let target = core.state == .ended ? core.nearestLiving() : core
+            return try unsafe transfer(to: target, core.family, place)
         }
     }
 
-    static func switchToParent() throws {
-        guard let record = unsafe runningRecord else { return }
-        try unsafe core(of: record)._withUnsafeGuaranteedRef {
-            try transfer(to: $0.parent?.core.nearestLiving())
+    @usableFromInline
+    static func switchToParent(
+        _ family: ObjectIdentifier, _ place: UnsafeMutableRawPointer
+    ) throws -> UnsafeMutableRawPointer? {
+        guard let running = unsafe member(of: family) else { return unsafe place }
+        return try unsafe running._withUnsafeGuaranteedRef {
+            try unsafe transfer(to: $0.parent?.core.nearestLiving(), family, place)
         }
     }
 
     /// This one, or its nearest ancestor that has not ended.
-    private func nearestLiving() -> CoroutineCore? {
+    final func nearestLiving() -> CoroutineCore? {
         state == .ended ? parent?.core.nearestLiving() : self
     }
 
-    /// Transfers from wherever this code runs; nil is the code outside.
+    /// Transfers from wherever this code runs; nil is the code outside the family. Without a
+    /// `place` something was posted.
+    @usableFromInline
     @inline(__always)
-    private static func transfer(to target: CoroutineCore?) throws {
-        guard let origin = unsafe runningRecord else {
-            guard let target else { return }
-            return try unsafe carry(target.readyRecord())
-        }
-        try unsafe core(of: origin)._withUnsafeGuaranteedRef { origin in
-            if origin.isClosing { throw origin.refuse() }
-            if target === origin { return }
-            origin.requireNoTask("Coroutine.switch()")
-            let record = try unsafe target?.readyRecord()
-            unsafe cctx_current_raw_thread().pointee.target = record
-            origin.state = .suspended
-            cctx_raw_suspend()
-            if origin.isClosing { throw ContextClosed() }
-            if let error = origin.incoming {
-                origin.incoming = nil
-                throw error
+    static func transfer(
+        to target: CoroutineCore?, _ family: ObjectIdentifier, _ place: UnsafeMutableRawPointer?
+    ) throws -> UnsafeMutableRawPointer? {
+        let thread = unsafe cctx_current_raw_thread()
+        if let origin = unsafe member(of: family) {
+            let isPassed = try unsafe origin._withUnsafeGuaranteedRef { origin in
+                if origin.isClosing {
+                    try origin.refuseToSwitch()
+                    return true
+                }
+                if target === origin { return false }
+                origin.requireNoTask("Coroutine.switch()")
+                let record = try unsafe target?.readyRecord()
+                if unsafe thread.pointee.attention != 0 { noteOrigin() }
+                unsafe thread.pointee.target = record
+                unsafe thread.pointee.mail = place
+                origin.state = .suspended
+                cctx_raw_suspend()
+                return true
             }
+            if !isPassed { return unsafe place }
+        } else {
+            guard let target else { return unsafe place }
+            let record = try unsafe target.readyRecord()
+            if unsafe thread.pointee.attention != 0 { noteOrigin() }
+            unsafe thread.pointee.mail = place
+            unsafe carry(record)
         }
+        return unsafe thread.pointee.attention == 0 ? thread.pointee.mail : nil
+    }
+
+    @inline(never)
+    private static func noteOrigin() {
+        CoroutineThread.current.noteOrigin(AnyCoroutine.innermost)
     }
 
     /// The record of one that can be resumed.
     @inline(__always)
-    private func readyRecord() throws -> UnsafeMutablePointer<cctx_raw> {
+    final func readyRecord() throws -> UnsafeMutablePointer<cctx_raw> {
         if state != .suspended {
-            if state == .running { notSuspended() }
+            if state == .running { throw CoroutineError.notSuspended(coroutine: label) }
             try start()
         }
         return unsafe record.unsafelyUnwrapped
     }
 
-    @inline(never)
-    private func notSuspended() -> Never {
-        fatalError(
-            """
-            Coroutine.switch(): \(label) is not suspended in a switch. It runs further up this \
-            stack, or in a fiber that waits for something else.
-            """)
+    @inline(__always)
+    final func requireOwnThread() throws(CoroutineError) {
+        if !thread.isCurrent { throw wrongThread() }
     }
+
+    @inline(never)
+    private final func wrongThread() -> CoroutineError {
+        .wrongThread(
+            coroutine: label, owner: thread.id, caller: cctx_raw_thread_number(),
+            ownerHasExited: thread.hasExited)
+    }
+
+    // MARK: The loop
 
     /// Runs one coroutine, and whoever it and its successors switch to, until control comes back to
     /// the code outside.
-    private static func carry(_ first: UnsafeMutablePointer<cctx_raw>) throws {
+    static func carry(_ first: UnsafeMutablePointer<cctx_raw>) {
         let thread = unsafe cctx_current_raw_thread()
         var outside = unsafe (thread.pointee.current, thread.pointee.carrier)
         var next = unsafe first
-        var failure: (any Error)?
         while true {
             unsafe thread.pointee.current = next
             unsafe thread.pointee.carrier = cctx_current_host_thread().pointee.running
@@ -144,7 +206,7 @@ final class CoroutineCore: RawContext, @unchecked Sendable {
             unsafe cctx_raw_resume(next)
             if unsafe next.pointee.context.finished {
                 let ended = unsafe core.takeUnretainedValue()
-                guard let heir = unsafe ended.bequeath(&failure) else { break }
+                guard let heir = unsafe ended.bequeath() else { break }
                 unsafe next = heir
             } else if unsafe core._withUnsafeGuaranteedRef({ $0.state == .running }) {
                 // Not by its own wish: something on its strand waits.
@@ -161,75 +223,5 @@ final class CoroutineCore: RawContext, @unchecked Sendable {
             }
         }
         unsafe (thread.pointee.current, thread.pointee.carrier) = outside
-        if let failure { throw failure }
-    }
-
-    /// Unwinds a coroutine that has switched to `target` and that nobody can switch to again.
-    /// Returns who is next: the unwinding may have ended the target too.
-    @inline(never)
-    private static func unwindLost(
-        _ origin: Unmanaged<CoroutineCore>, before target: UnsafeMutablePointer<cctx_raw>?
-    ) -> UnsafeMutablePointer<cctx_raw>? {
-        let next = unsafe target.map { unsafe core(of: $0).takeUnretainedValue() }
-        unsafe origin.takeUnretainedValue().unwindDropped()
-        guard let heir = next?.nearestLiving(), heir.state != .running else { return nil }
-        return unsafe heir.record
-    }
-
-    /// Gives up the stack of a body that has ended, and finds who gets control, with the error if
-    /// there was one: the nearest ancestor that can take it, or else the code outside.
-    private func bequeath(_ failure: inout (any Error)?) -> UnsafeMutablePointer<cctx_raw>? {
-        failure = self.failure
-        self.failure = nil
-        var ancestor = endsForCloser ? nil : parent
-        finish()
-        while let candidate = ancestor?.core {
-            if candidate.state == .pending {
-                do {
-                    if let failure { throw failure }
-                    try candidate.start()
-                    candidate.state = .running
-                    return unsafe candidate.record
-                } catch {
-                    // An error thrown into a body that has not begun goes to its parent.
-                    failure = error
-                    ancestor = candidate.parent
-                    candidate.discard()
-                    continue
-                }
-            }
-            if candidate.state == .suspended {
-                candidate.incoming = failure
-                failure = nil
-                // From here on the last reference to it may go.
-                candidate.state = .running
-                return unsafe candidate.record
-            }
-            ancestor = candidate.parent
-        }
-        return nil
-    }
-
-    // MARK: The end
-
-    func close() throws {
-        requireThread("Coroutine.close()")
-        switch state {
-        case .pending: discard()
-        case .suspended: try unwind()
-        case .ended: break
-        case .running:
-            guard Self.running === self else {
-                fatalError("Coroutine.close(): \(label) waits for the code that closes it.")
-            }
-            isClosing = true
-            throw ContextClosed()
-        }
-    }
-
-    override func unwind() throws {
-        isClosing = true
-        endsForCloser = true
-        try unsafe Self.carry(unsafe record.unsafelyUnwrapped)
     }
 }

@@ -102,9 +102,14 @@ class RawContext: @unchecked Sendable {
         do { try unwind() } catch { report(error) }
     }
 
-    /// Says on stderr that an error was thrown which nobody can catch.
-    final func report(_ error: any Error) {
-        let line = "ringlet: \(label) ended with an error that nobody saw: \(error)\n"
+    /// Says that an error was thrown which nobody can catch.
+    func report(_ error: any Error) {
+        say("\(label) ended with an error that nobody saw: \(error)")
+    }
+
+    /// Says something on stderr that nobody can be told otherwise.
+    final func say(_ sentence: String) {
+        let line = "ringlet: \(sentence)\n"
         unsafe line.utf8.withContiguousStorageIfAvailable { line in
             _ = unsafe write(STDERR_FILENO, line.baseAddress, line.count)
         }

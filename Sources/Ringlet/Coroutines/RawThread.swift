@@ -12,6 +12,7 @@ final class RawThread: @unchecked Sendable {
     let id = cctx_raw_thread_number()
 
     // For this thread.
+    let coroutines = CoroutineThread()
     private var pools: [(stackSize: Int, pool: OpaquePointer)] = unsafe []
 
     private struct Inbox {
@@ -80,13 +81,33 @@ final class RawThread: @unchecked Sendable {
     /// when this thread next starts one, or ends; never, if the thread has ended: its stack is then
     /// leaked, because what its frames own cannot be reached any more.
     func adopt(_ context: RawContext) {
-        inbox.withLock { inbox in
+        let isAdopted = inbox.withLock { inbox in
             if !inbox.hasExited { inbox.dropped.append(context) }
+            return !inbox.hasExited
         }
         hasMail.store(true, ordering: .releasing)
+        if !isAdopted {
+            context.say(
+                "\(context.label) was dropped after its thread \(id) had exited; its stack is leaked")
+        }
     }
 
-    private func unwindDropped() {
+    /// How many coroutines wait to be unwound. Any thread.
+    var waitingCoroutines: Int {
+        inbox.withLock { inbox in inbox.dropped.count { $0 is CoroutineCore } }
+    }
+
+    /// True once the thread has exited. Any thread.
+    var hasExited: Bool { inbox.withLock { $0.hasExited } }
+
+    /// Unwinds what was dropped elsewhere since the last time.
+    @inline(__always)
+    func unwindDropped() {
+        if hasMail.load(ordering: .relaxed) { readMail() }
+    }
+
+    @inline(never)
+    private func readMail() {
         guard hasMail.exchange(false, ordering: .acquiring) else { return }
         let dropped = inbox.withLock { inbox in
             defer { inbox.dropped = [] }
@@ -114,6 +135,7 @@ final class RawThread: @unchecked Sendable {
         let state = unsafe Unmanaged.passRetained(thread).toOpaque()
         unsafe pthread_setspecific(key, state)
         unsafe cctx_current_raw_thread().pointee.state = state
+        CoroutineCounts.shared.threadBegins(thread)
         findRuntimeWords()
         return thread
     }
@@ -134,6 +156,7 @@ final class RawThread: @unchecked Sendable {
             if statistics.in_use == 0 { unsafe cctx_stack_pool_destroy(pool) }
         }
         unsafe pools = []
+        CoroutineCounts.shared.threadEnds(self)
         unsafe cctx_current_raw_thread().pointee.state = nil
         if unsafe cctx_current_thread().pointee.current == nil { cctx_thread_release() }
     }

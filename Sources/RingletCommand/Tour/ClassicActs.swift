@@ -13,8 +13,8 @@ struct ClassicActs {
 
     private func handOver() throws {
         stage.act("Two coroutines that hand control to each other")
-        var ping: Coroutine?
-        var pong: Coroutine?
+        var ping: Coroutine<Void>?
+        var pong: Coroutine<Void>?
         let stage = stage
         ping = Coroutine(name: "ping") {
             stage.say("ping 1")

@@ -1,0 +1,121 @@
+import Glibc
+import Ringlet
+import Synchronization
+import Testing
+
+/// One coroutine, one thread.
+@Suite struct CoroutineThreadTests {
+    @Test func `scenario 10: another thread gets an error and the owner goes on`() throws {
+        nonisolated(unsafe) let coroutine = Coroutine<Int>(name: "mine") { first in
+            try Coroutine.switchToParent(first) + 1
+        }
+        #expect(try unsafe coroutine.switch(1) == 1)
+        onPlainThread {
+            for attempt in [
+                { _ = try unsafe coroutine.switch(2) }, { _ = try unsafe coroutine.throw() },
+                { try unsafe coroutine.close() },
+            ] {
+                let error = errorThrown(by: attempt) as? CoroutineError
+                guard
+                    case .wrongThread("coroutine 'mine'", let owner, let caller, false) = error,
+                    owner != caller
+                else {
+                    Issue.record("\(String(describing: error))")
+                    return
+                }
+                #expect("\(error!)".contains("\(owner)") && "\(error!)".contains("\(caller)"))
+            }
+            #expect(unsafe coroutine.state == .elsewhere)
+            #expect(unsafe coroutine.description == "coroutine 'mine' (elsewhere)")
+        }
+        #expect(try unsafe coroutine.switch(9) == 10)
+    }
+
+    @Test func `the error says when the owner has exited`() throws {
+        nonisolated(unsafe) var coroutine: Coroutine<Void>?
+        onPlainThread {
+            unsafe coroutine = Coroutine(name: "orphan") {}
+        }
+        let error = errorThrown(by: { try unsafe coroutine?.switch() }) as? CoroutineError
+        guard case .wrongThread("coroutine 'orphan'", _, _, true) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect("\(error!)".contains("has exited"))
+        #expect(unsafe coroutine?.state == .lost)
+        unsafe coroutine = nil
+    }
+
+    @Test func `scenario 17: sixteen threads at each other's coroutines`() throws {
+        let threads = 16
+        let rounds = 20
+        // Each thread's coroutine, shown to all. They are taken down again before any is released.
+        let shown = Mutex<[Handle?]>(Array(repeating: nil, count: threads))
+        let refused = Counter()
+        let switched = Counter()
+        let ready = Counter()
+        let done = Counter()
+        var all: [pthread_t] = []
+        for number in 0..<threads {
+            all.append(startThread {
+                var own = 0
+                let coroutine = Coroutine<Int>(name: "\(number)") { first in
+                    var value = first
+                    while true { value = try Coroutine.switchToParent(value + number) }
+                }
+                let handle = Handle(coroutine)
+                shown.withLock { $0[number] = handle }
+                ready.add()
+                while ready.value < threads { sched_yield() }
+                var generator = Seeded(seed: UInt64(number))
+                for round in 0..<rounds {
+                    for _ in 0..<threads {
+                        let other = Int.random(in: 0..<threads, using: &generator)
+                        guard let target = shown.withLock({ $0[other] }) else { continue }
+                        do {
+                            let answer = try target.coroutine.switch(round)
+                            #expect(other == number && answer == round + number)
+                            switched.add()
+                        } catch CoroutineError.wrongThread {
+                            #expect(other != number)
+                            refused.add()
+                        } catch {
+                            Issue.record("\(error)")
+                        }
+                    }
+                    if (try? coroutine.switch(round)) == round + number { own += 1 }
+                }
+                #expect(own == rounds)
+                done.add()
+                while done.value < threads { sched_yield() }
+                #expect(throws: Never.self) { try coroutine.close() }
+                #expect(coroutine.isFinished)
+            })
+        }
+        for thread in all { pthread_join(thread, nil) }
+        #expect(refused.value + switched.value == threads * threads * rounds)
+        #expect(refused.value > switched.value)
+    }
+
+    /// Shows a coroutine to other threads, for which it is not meant.
+    private struct Handle: @unchecked Sendable {
+        let coroutine: Coroutine<Int>
+        init(_ coroutine: Coroutine<Int>) { self.coroutine = coroutine }
+    }
+
+    private func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
+        final class Box {
+            let body: @Sendable () -> Void
+            init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+        }
+        var thread = pthread_t()
+        let box = unsafe Unmanaged.passRetained(Box(body)).toOpaque()
+        unsafe pthread_create(
+            &thread, nil,
+            { box in
+                unsafe Unmanaged<Box>.fromOpaque(box.unsafelyUnwrapped).takeRetainedValue().body()
+                return nil
+            }, box)
+        return thread
+    }
+}
