@@ -97,6 +97,9 @@ test-examples: examples
 	swift build --product ActorsExample
 	@[ "$$(.build/debug/ActorsExample | tail -1)" = "1 line, then 2" ] \
 	    && echo "Examples/Swift/Actors: passed"
+	swift build --product GreenletExamples
+	@[ "$$(.build/debug/GreenletExamples | tail -1)" = "every example ran" ] \
+	    && echo "Examples/Swift/FromGreenlet: passed"
 	@for source in Examples/C/*.c; do \
 	    name=$$(basename $$source .c); \
 	    timeout 60 $(EXAMPLES)/$$name > $(EXAMPLES)/$$name.out || exit 1; \

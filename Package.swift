@@ -54,6 +54,10 @@ let package = Package(
         .executableTarget(
             name: "ActorsExample", dependencies: ["Ringlet"], path: "Examples/Swift/Actors",
             swiftSettings: house),
+        // What the article "From greenlet to Ringlet" shows.
+        .executableTarget(
+            name: "GreenletExamples", dependencies: ["Ringlet"], path: "Examples/Swift/FromGreenlet",
+            swiftSettings: house),
         // The README's program, so that it compiles.
         .executableTarget(
             name: "HelloExample", dependencies: ["Ringlet"], path: "Examples/Swift/Hello",

@@ -62,7 +62,7 @@ import Testing
 }
 
 /// A Markdown page, as far as these tests read it.
-private struct Page {
+struct Page {
     private var blocks: [(language: String, text: String)] = []
     private var prose: [Substring] = []
 
@@ -81,7 +81,11 @@ private struct Page {
     }
 
     func firstBlock(in language: String) -> String? {
-        blocks.first { $0.language == language }?.text
+        blocks(in: language).first
+    }
+
+    func blocks(in language: String) -> [String] {
+        blocks.filter { $0.language == language }.map(\.text)
     }
 
     /// Words in backticks that look like a path from the repository's root.
