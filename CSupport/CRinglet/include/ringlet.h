@@ -51,7 +51,8 @@
  * The line "Safety" of each function is one of
  *
  *   any-thread     any thread, inside and outside coroutines, also at the same time as others
- *   owner-thread   one thread at a time for one object, usually the one that created it
+ *   owner-thread   one thread at a time for one object, usually the one that created it; for a
+ *                  ringlet_coroutine only that one
  *   coroutine      inside a coroutine only, which it may suspend; -EPERM everywhere else
  *   signal-safe    as any-thread, and in signal handlers
  *
@@ -603,6 +604,145 @@ int32_t ringlet_queue_wait(ringlet_queue *queue, ringlet_completion *completions
  * Safety: owner-thread. Since 0.1.0.
  */
 void ringlet_queue_destroy(ringlet_queue *queue);
+
+/* ------------------------------------------------------------------------------------------------
+ * Coroutines without a scheduler
+ *
+ * A ringlet_coroutine is a function on a stack of its own that control is switched to and from
+ * where the program says, on any thread; a pointer travels along. A switch to one transfers control
+ * to the start of its function, or to the ringlet_coroutine_switch() that it is suspended in, which
+ * returns; and the call returns when somebody, anybody, switches back. What the function returns
+ * goes to its parent: the coroutine that created it, or the code outside all of them. Ancestors that
+ * have returned are passed over, one that has not begun is started.
+ *
+ * Each belongs to the thread that created it: on every other thread a call returns -EPERM and does
+ * nothing, except for ringlet_coroutine_state() and ringlet_coroutine_release(). In the child of a
+ * fork those of the thread that forked work on.
+ */
+
+typedef struct ringlet_coroutine ringlet_coroutine;
+
+/*
+ * The function of a coroutine.
+ *
+ * user_data   what was given to ringlet_coroutine_create().
+ * value       the pointer of the first switch.
+ * result      for what the switch of the parent is to receive; NULL until it is written.
+ *
+ * Returns: 0, and *result goes to the parent; a negative status, which is what the parent's switch
+ * returns. -ECANCELED is the exit signal: return it when a switch has returned it.
+ */
+typedef int32_t (*ringlet_coroutine_function)(void *user_data, void *value, void **result);
+
+enum {
+    /* Not begun. */
+    RINGLET_COROUTINE_PENDING = 0,
+    /* The calling code runs in it. */
+    RINGLET_COROUTINE_RUNNING = 1,
+    /* It has resumed something else and waits for it. */
+    RINGLET_COROUTINE_WAITING = 2,
+    /* In a switch. */
+    RINGLET_COROUTINE_SUSPENDED = 3,
+    /* The function has returned, or never will be called. */
+    RINGLET_COROUTINE_ENDED = 4,
+    /* It belongs to another thread, the only one that can say more. */
+    RINGLET_COROUTINE_ELSEWHERE = 5,
+    /* It belongs to a thread that has exited. */
+    RINGLET_COROUTINE_LOST = 6
+};
+
+/*
+ * Creates a coroutine, which takes no stack until the first switch. Its parent is the current one.
+ *
+ * name         for reports, copied; NULL is allowed.
+ * stack_size   in bytes, at least 16 KiB; 0 is the default, 256 KiB.
+ * coroutine    receives the coroutine; the caller releases it.
+ *
+ * Returns: 0; -EINVAL when function or coroutine is NULL, or stack_size is too small.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_coroutine_create(ringlet_coroutine_function function, void *user_data,
+                                 const char *name, size_t stack_size,
+                                 ringlet_coroutine **coroutine);
+
+/*
+ * Transfers control and value to a coroutine, and returns when control comes back. To one that has
+ * returned it goes as to its nearest ancestor that has not. To itself, and from the code outside to
+ * NULL, it returns at once.
+ *
+ * coroutine   NULL is the code outside.
+ * value       what the pending switch of whoever gets control receives, or the function.
+ * result      receives what came along; NULL is allowed.
+ *
+ * Returns: 0; the status that came instead of a pointer: of a function that has returned it to its
+ * parent, or from ringlet_coroutine_throw();
+ *   -ECANCELED   the exit signal: the function is to return, or a child has exited
+ *   -EPERM       the coroutine belongs to another thread
+ *   -EBUSY       it is not suspended in a switch, but waits for something that it resumed
+ *   -ENOMEM      there is no memory for a stack
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_coroutine_switch(ringlet_coroutine *coroutine, void *value, void **result);
+
+/*
+ * As ringlet_coroutine_switch(), but the pending switch of whoever gets control returns status. The
+ * function of one that has not begun is never called: it ends, and status goes to its parent.
+ *
+ * status   negative; -ECANCELED is the exit signal.
+ *
+ * Returns: as ringlet_coroutine_switch(); -EINVAL when status is not negative.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_coroutine_throw(ringlet_coroutine *coroutine, int32_t status, void **result);
+
+/*
+ * The coroutine that this code runs in, or NULL. No new reference: do not release it.
+ *
+ * Safety: any-thread. Since 0.1.0.
+ */
+ringlet_coroutine *ringlet_coroutine_current(void);
+
+/*
+ * The parent of a coroutine, without a new reference.
+ *
+ * parent   receives the parent; NULL is the code outside.
+ *
+ * Returns: 0; -EINVAL when coroutine or parent is NULL; -EPERM on another thread.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_coroutine_parent(const ringlet_coroutine *coroutine, ringlet_coroutine **parent);
+
+/*
+ * Makes another coroutine the parent, whatever both do. The child keeps it alive.
+ *
+ * parent   NULL is the code outside.
+ *
+ * Returns: 0; and nothing has changed in these cases:
+ *   -EINVAL   coroutine is NULL, or its own parent
+ *   -ELOOP    the parent is a descendant of the coroutine
+ *   -EXDEV    the parent belongs to another thread
+ *   -EPERM    the coroutine does
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_coroutine_set_parent(ringlet_coroutine *coroutine, ringlet_coroutine *parent);
+
+/*
+ * What a coroutine does.
+ *
+ * Returns: one of RINGLET_COROUTINE_...; -EINVAL when coroutine is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_coroutine_state(const ringlet_coroutine *coroutine);
+
+/*
+ * Gives up the caller's reference. If the function is suspended and the coroutine is nobody's
+ * parent, its switch returns -ECANCELED, as do further ones, and the call returns when the function
+ * has; on another thread than its own, that thread does so when it next uses a coroutine, or exits.
+ * NULL is allowed and does nothing.
+ *
+ * Safety: any-thread. Since 0.1.0.
+ */
+void ringlet_coroutine_release(ringlet_coroutine *coroutine);
 
 #ifdef __cplusplus
 }
