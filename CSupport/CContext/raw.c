@@ -61,6 +61,9 @@ static int find_block(struct dl_phdr_info *module, size_t size, void *result) {
     return 1;
 }
 
+// Where in its block the word lies, once it was found on some thread; on all it is the same place.
+static _Atomic size_t known_place = SIZE_MAX;
+
 // What the probe needs while the binding is in place.
 static _Thread_local struct {
     tls_block block;
@@ -71,17 +74,26 @@ static _Thread_local struct {
 } probe;
 
 // The sanitizers have no part in a look at words that nobody declared.
+__attribute__((no_sanitize("address", "thread"))) static void prove(void **word) {
+    void *value = *word;
+    if (!value) return;
+    *word = NULL;
+    bool hidden = !probe.is_bound();
+    *word = value;
+    if (!hidden || !probe.is_bound()) return;
+    probe.found = word;
+    probe.matches++;
+}
+
 __attribute__((no_sanitize("address", "thread"))) static void look(void) {
+    size_t place = known_place;
+    if (place < probe.block.count) {
+        prove(&probe.block.words[place]);
+        return;
+    }
     for (size_t i = 0; i < probe.block.count; i++) {
         void **word = &probe.block.words[i];
-        void *value = *word;
-        if (!value || value == probe.before[i]) continue;
-        *word = NULL;
-        bool hidden = !probe.is_bound();
-        *word = value;
-        if (!hidden || !probe.is_bound()) continue;
-        probe.found = word;
-        probe.matches++;
+        if (*word != probe.before[i]) prove(word);
     }
 }
 
@@ -113,5 +125,6 @@ bool cctx_raw_find_locals(void (*with_binding)(void (*body)(void)), bool (*is_bo
     free(probe.before);
     if (probe.matches != 1) return false;
     cctx_this_raw_thread.locals_slot = probe.found;
+    known_place = (size_t)(probe.found - probe.block.words);
     return true;
 }

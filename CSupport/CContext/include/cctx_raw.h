@@ -71,7 +71,9 @@ static inline cctx_raw_thread *cctx_current_raw_thread(void) { return &cctx_this
 // Looks for this thread's head of the task-locals outside tasks. `with_binding` calls its argument
 // while a task-local is bound, and `is_bound` tells whether it reads as bound. True when exactly
 // that word was found: emptying it hides the binding, restoring it brings the binding back. Needs
-// the current-task word, which lies in the same block of thread-local storage.
+// the current-task word, which lies in the same block of thread-local storage. Where a binding is
+// in place already, another one does not change the word: then it is found only if it was found
+// before on another thread.
 bool cctx_raw_find_locals(void (*with_binding)(void (*body)(void)), bool (*is_bound)(void));
 
 // The kernel's number of this thread.

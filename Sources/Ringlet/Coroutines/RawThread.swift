@@ -164,11 +164,26 @@ final class RawThread: @unchecked Sendable {
     /// Finds the words of the runtime that a raw context exchanges. Where one is not found, the
     /// context runs without that exchange.
     private static func findRuntimeWords() {
+        if findLocals() || !cctx_host_has_slot() { return }
+        // A binding is in place here. On a thread where there is none, the word can be found.
+        var helper = pthread_t()
+        let error = unsafe pthread_create(
+            &helper, nil,
+            { _ in
+                _ = RawThread.findLocals()
+                return nil
+            }, nil)
+        if error != 0 { return }
+        pthread_join(helper, nil)
+        _ = findLocals()
+    }
+
+    private static func findLocals() -> Bool {
         if !cctx_host_has_slot() && !cctx_host_find_slot() {
             // Outside a task: in one that runs here and now, and is over when this returns.
             Task.immediate { _ = cctx_host_find_slot() }
         }
-        _ = cctx_raw_find_locals(
+        return cctx_raw_find_locals(
             { body in LocalsProbe.$isBound.withValue(true) { body() } },
             { LocalsProbe.isBound })
     }

@@ -271,6 +271,22 @@ private final class Log: @unchecked Sendable {
         #expect(coroutines.map(\.isFinished) == [true, true])
     }
 
+    @Test func `a thread's first coroutine may be made under a binding`() {
+        onPlainThread {
+            Locals.$value.withValue(1) {
+                var seen = -1
+                let coroutine = Coroutine {
+                    seen = Locals.value
+                    try Locals.$value.withValue(2) { try Coroutine.switchToParent() }
+                }
+                try? coroutine.switch()
+                #expect(seen == 0 && Locals.value == 1)
+                try? coroutine.switch()
+                #expect(coroutine.isFinished && Locals.value == 1)
+            }
+        }
+    }
+
     // MARK: Fibers
 
     @Test func `a wait in a coroutine suspends its fiber and nobody else's`() throws {
