@@ -117,6 +117,13 @@ void *cctx_host_create(const void *empty_type, uint8_t priority, bool inherits, 
     return made.task;
 }
 
+void *cctx_host_copy_locals(const void *empty_type) {
+    task_and_context made =
+        swift_task_create(task_copies_locals, NULL, empty_type, &cctx_hostTu, NULL);
+    ((async_context *)made.context)->fiber = NULL;
+    return made.task;
+}
+
 void cctx_host_attach(void *task, cctx_fiber *fiber) {
     fiber->task = task;
     ((async_task *)task)->resume_context->fiber = fiber;

@@ -80,6 +80,10 @@ void *_Nullable cctx_host_current_task(void);
 void *cctx_host_create(const void *empty_type, uint8_t priority, bool inherits,
                        const char *_Nullable name);
 
+// Makes a task that has copies of the task-locals that are bound here, and is not to have a stack: a raw
+// context that has it as its current task sees them. Run as a job, it ends.
+void *cctx_host_copy_locals(const void *empty_type);
+
 // Gives a task that has not run yet its stack. Run as a job without one, the task just ends.
 void cctx_host_attach(void *task, cctx_fiber *fiber);
 

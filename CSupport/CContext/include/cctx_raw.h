@@ -85,6 +85,12 @@ static inline bool cctx_raw_is_in_task(void) {
     return slot && *slot;
 }
 
+// Gives a suspended context the current task and the task-locals of the code that is to resume it.
+static inline void cctx_raw_share(cctx_raw *raw) {
+    raw->task = *cctx_this_host_thread.task_slot;
+    raw->locals = *cctx_this_raw_thread.locals_slot;
+}
+
 // True when this code runs on the stack of `raw`, or on one that was resumed from there, without a
 // switch of fibers in between.
 bool cctx_raw_is_below(const cctx_raw *raw);

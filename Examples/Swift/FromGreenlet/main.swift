@@ -2,6 +2,11 @@
 // `Tests/ArchitectureTests/ArticleTests.swift` checks that each block of the article stands in one of them.
 
 try showSwitching()
+try showErrors()
+try showParents()
+try showThreads()
+try showTracing()
+try showInspection()
 print("every example ran")
 
 /// Ends the program with the sentence when an example did not do what the article says.

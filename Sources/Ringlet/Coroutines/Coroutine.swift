@@ -47,8 +47,9 @@
 /// its thread exits keeps its stack for ever.
 ///
 /// **Tasks and fibers.** The body belongs to no task: `Task.isCancelled` is false, task-locals of
-/// the code that switches are not visible, and those that the body binds are its own. (Where the
-/// runtime's word for them is not found at start-up, do not hold a binding over a switch.) Inside a
+/// the code that switches are not visible, and those that the body binds are its own;
+/// ``CoroutineLocals`` offers copies of them, or those of whoever resumes. (Where the runtime's
+/// word for them is not found at start-up, do not hold a binding over a switch.) Inside a
 /// fiber, a body may wait like the fiber itself (`Fiber.sleep`, reads and writes): the whole fiber
 /// is suspended, with the coroutine on it, and until that wait is over the coroutine cannot be
 /// switched to from other fibers. A switch out of a task that runs on the coroutine's own stack
@@ -60,15 +61,17 @@ public final class Coroutine<Value>: AnyCoroutine {
     /// - Parameters:
     ///   - name: Part of errors, crash reports and the description.
     ///   - stackSize: In bytes, at least 16 KiB; rounded up to whole pages, committed when touched.
+    ///   - locals: The task-locals that the body sees; none, as in greenlet.
     ///   - body: Runs on the coroutine's own stack, with the first value that is switched in. What
     ///     it returns, or throws, goes to the pending switch of the parent.
     public init(
-        name: String? = nil, stackSize: Int = 256 * 1024,
+        name: String? = nil, stackSize: Int = 256 * 1024, locals: CoroutineLocals = .empty,
         _ body: @escaping (_ first: Value) throws -> Value
     ) {
         super.init(
             CoroutineBody(
-                name: name, stackSize: stackSize, parent: Coroutine<Value>.current, body: body))
+                name: name, stackSize: stackSize, locals: locals,
+                parent: Coroutine<Value>.current, body: body))
     }
 
     /// The coroutine that this code runs in, if it is one of this family; nil in the code outside.
@@ -180,9 +183,10 @@ public final class Coroutine<Value>: AnyCoroutine {
 extension Coroutine where Value == Void {
     /// Makes a coroutine that control moves to and from without a value.
     public convenience init(
-        name: String? = nil, stackSize: Int = 256 * 1024, _ body: @escaping () throws -> Void
+        name: String? = nil, stackSize: Int = 256 * 1024, locals: CoroutineLocals = .empty,
+        _ body: @escaping () throws -> Void
     ) {
-        self.init(name: name, stackSize: stackSize) { (_: Void) in try body() }
+        self.init(name: name, stackSize: stackSize, locals: locals) { (_: Void) in try body() }
     }
 
     /// The coroutine that this code runs in, if it exchanges no values.

@@ -14,12 +14,13 @@ final class CoroutineBody<Value>: CoroutineCore, @unchecked Sendable {
     private var stashed: Value?
 
     init(
-        name: String?, stackSize: Int, parent: Coroutine<Value>?,
+        name: String?, stackSize: Int, locals: CoroutineLocals, parent: Coroutine<Value>?,
         body: @escaping (Value) throws -> Value
     ) {
         self.body = body
         super.init(
-            name: name, stackSize: stackSize, parent: parent, family: ObjectIdentifier(Value.self))
+            name: name, stackSize: stackSize, locals: locals, parent: parent,
+            family: ObjectIdentifier(Value.self))
     }
 
     override func runBody() {
@@ -58,8 +59,9 @@ final class CoroutineBody<Value>: CoroutineCore, @unchecked Sendable {
 
     // MARK: Values
 
-    /// Moves a value out of its sender's frame.
-    @usableFromInline
+    /// Moves a value out of its sender's frame. Inlinable, so that it is specialised: for a type
+    /// that is known only at run time it costs four times the switch.
+    @inlinable
     @inline(__always)
     static func move(out place: UnsafeMutableRawPointer) -> Value {
         let place = unsafe place.assumingMemoryBound(to: Value?.self)

@@ -34,7 +34,7 @@ extension CoroutineCore {
             if let target, target !== origin { _ = try unsafe target.readyRecord() }
             CoroutineThread.current.post(delivery)
         }
-        return try unsafe transfer(to: target, family, nil)
+        return try unsafe transfer(toRetained: target, family, nil)
     }
 
     // MARK: After the body

@@ -27,10 +27,23 @@ class CoroutineCore: RawContext, @unchecked Sendable {
     /// It was given up to unwind the body.
     final var hasRefused = false
 
-    init(name: String?, stackSize: Int, parent: AnyCoroutine?, family: ObjectIdentifier) {
+    final let locals: CoroutineLocals
+    /// The body's current task, where it has one.
+    @exclusivity(unchecked) final var ownTask: UnsafeMutableRawPointer?
+
+    init(
+        name: String?, stackSize: Int, locals: CoroutineLocals, parent: AnyCoroutine?,
+        family: ObjectIdentifier
+    ) {
         self.parent = parent
         self.family = family
+        self.locals = locals
         super.init(name: name, stackSize: stackSize)
+        if locals == .copied { unsafe ownTask = Self.copyLocals() }
+    }
+
+    deinit {
+        if locals == .copied, let ownTask = unsafe ownTask { unsafe Self.endTask(ownTask) }
     }
 
     override final class var kind: String { "coroutine" }
@@ -105,12 +118,22 @@ class CoroutineCore: RawContext, @unchecked Sendable {
     static func takeControl(
         _ core: Unmanaged<CoroutineCore>, _ place: UnsafeMutableRawPointer
     ) throws -> UnsafeMutableRawPointer? {
-        try unsafe core._withUnsafeGuaranteedRef { core in
+        let (hasEnded, family) = try unsafe core._withUnsafeGuaranteedRef { core in
             try core.requireOwnThread()
             core.thread.unwindDropped()
-            let target = core.state == .ended ? core.nearestLiving() : core
-            return try unsafe transfer(to: target, core.family, place)
+            return (core.state == .ended, core.family)
         }
+        if hasEnded { return try unsafe passOnControl(of: core, place) }
+        return try unsafe transfer(to: core, family, place)
+    }
+
+    /// Sends the value at `place` past a coroutine that has ended.
+    @inline(never)
+    private static func passOnControl(
+        of core: Unmanaged<CoroutineCore>, _ place: UnsafeMutableRawPointer
+    ) throws -> UnsafeMutableRawPointer? {
+        let core = unsafe core.takeUnretainedValue()
+        return try unsafe transfer(toRetained: core.nearestLiving(), core.family, place)
     }
 
     @usableFromInline
@@ -118,9 +141,10 @@ class CoroutineCore: RawContext, @unchecked Sendable {
         _ family: ObjectIdentifier, _ place: UnsafeMutableRawPointer
     ) throws -> UnsafeMutableRawPointer? {
         guard let running = unsafe member(of: family) else { return unsafe place }
-        return try unsafe running._withUnsafeGuaranteedRef {
-            try unsafe transfer(to: $0.parent?.core.nearestLiving(), family, place)
-        }
+        let hasParent = unsafe running._withUnsafeGuaranteedRef { $0.parent != nil }
+        if !hasParent { return try unsafe transfer(to: nil, family, place) }
+        let parent = unsafe running._withUnsafeGuaranteedRef { $0.parent?.core.nearestLiving() }
+        return try unsafe transfer(toRetained: parent, family, place)
     }
 
     /// This one, or its nearest ancestor that has not ended.
@@ -129,11 +153,12 @@ class CoroutineCore: RawContext, @unchecked Sendable {
     }
 
     /// Transfers from wherever this code runs; nil is the code outside the family. Without a
-    /// `place` something was posted.
+    /// `place` something was posted. The target is not retained: this is every switch.
     @usableFromInline
     @inline(__always)
     static func transfer(
-        to target: CoroutineCore?, _ family: ObjectIdentifier, _ place: UnsafeMutableRawPointer?
+        to target: Unmanaged<CoroutineCore>?, _ family: ObjectIdentifier,
+        _ place: UnsafeMutableRawPointer?
     ) throws -> UnsafeMutableRawPointer? {
         let thread = unsafe cctx_current_raw_thread()
         if let origin = unsafe member(of: family) {
@@ -142,9 +167,11 @@ class CoroutineCore: RawContext, @unchecked Sendable {
                     try origin.refuseToSwitch()
                     return true
                 }
-                if target === origin { return false }
-                origin.requireNoTask("Coroutine.switch()")
-                let record = try unsafe target?.readyRecord()
+                if let target = unsafe target, unsafe target._withUnsafeGuaranteedRef({ $0 === origin }) {
+                    return false
+                }
+                origin.requireNoJob("Coroutine.switch()")
+                let record = try unsafe target?._withUnsafeGuaranteedRef { try unsafe $0.readyRecord() }
                 if unsafe thread.pointee.attention != 0 { noteOrigin() }
                 unsafe thread.pointee.target = record
                 unsafe thread.pointee.mail = place
@@ -154,13 +181,24 @@ class CoroutineCore: RawContext, @unchecked Sendable {
             }
             if !isPassed { return unsafe place }
         } else {
-            guard let target else { return unsafe place }
-            let record = try unsafe target.readyRecord()
+            guard let target = unsafe target else { return unsafe place }
+            let record = try unsafe target._withUnsafeGuaranteedRef { try unsafe $0.readyRecord() }
             if unsafe thread.pointee.attention != 0 { noteOrigin() }
             unsafe thread.pointee.mail = place
             unsafe carry(record)
         }
         return unsafe thread.pointee.attention == 0 ? thread.pointee.mail : nil
+    }
+
+    /// The same for a target that the caller has just looked up.
+    @inline(never)
+    static func transfer(
+        toRetained target: CoroutineCore?, _ family: ObjectIdentifier,
+        _ place: UnsafeMutableRawPointer?
+    ) throws -> UnsafeMutableRawPointer? {
+        defer { withExtendedLifetime(target) {} }
+        return try unsafe transfer(
+            to: target.map { unsafe Unmanaged.passUnretained($0) }, family, place)
     }
 
     @inline(never)
@@ -174,6 +212,7 @@ class CoroutineCore: RawContext, @unchecked Sendable {
         if state != .suspended {
             if state == .running { throw CoroutineError.notSuspended(coroutine: label) }
             try start()
+            if locals != .empty { try prepareLocals() }
         }
         return unsafe record.unsafelyUnwrapped
     }
@@ -202,7 +241,10 @@ class CoroutineCore: RawContext, @unchecked Sendable {
             unsafe thread.pointee.current = next
             unsafe thread.pointee.carrier = cctx_current_host_thread().pointee.running
             let core = unsafe core(of: next)
-            unsafe core._withUnsafeGuaranteedRef { $0.state = .running }
+            unsafe core._withUnsafeGuaranteedRef { core in
+                core.state = .running
+                if core.locals == .shared { unsafe core.share(next) }
+            }
             unsafe cctx_raw_resume(next)
             if unsafe next.pointee.context.finished {
                 let ended = unsafe core.takeUnretainedValue()

@@ -37,6 +37,9 @@ public enum CoroutineError: Error, Hashable, Sendable {
     case parentIsDescendant
     /// Its parent would belong to another thread.
     case parentOnOtherThread(parent: Int32, child: Int32)
+    /// Task-locals can be neither copied nor shared, because this Swift runtime is not one whose
+    /// inside is known. The coroutine has not begun.
+    case localsUnavailable
     /// The body has caught the exit signal a hundred times and goes on. The coroutine is suspended.
     case refusesToEnd(coroutine: String)
 }
@@ -62,6 +65,8 @@ extension CoroutineError: CustomStringConvertible {
             A parent on thread \(parent) cannot have a child on thread \(child): a coroutine that \
             ends gives control to its parent, on its own thread.
             """
+        case .localsUnavailable:
+            "This Swift runtime does not allow task-locals to be copied or shared."
         case .refusesToEnd(let coroutine):
             """
             The body of \(coroutine) catches the error that is to end it, and goes on. Let that \

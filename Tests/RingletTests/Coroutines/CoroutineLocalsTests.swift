@@ -1,0 +1,92 @@
+import Ringlet
+import Testing
+
+private final class Token: Sendable {}
+
+private enum Locals {
+    @TaskLocal static var value = 0
+    @TaskLocal static var text = "none"
+    @TaskLocal static var token: Token?
+}
+
+@Suite struct CoroutineLocalsTests {
+    /// Reads the local now, and once more after a switch.
+    private func reader(_ locals: CoroutineLocals) -> Coroutine<Int> {
+        Coroutine(locals: locals) { _ in
+            _ = try Coroutine.switchToParent(Locals.value)
+            return Locals.value
+        }
+    }
+
+    private func expect(_ coroutine: Coroutine<Int>, reads value: Int) throws {
+        #expect(try coroutine.switch(0) == value)
+    }
+
+    private func checkScenario() throws {
+        try Locals.$value.withValue(1) {
+            let empty = reader(.empty)
+            let copied = reader(.copied)
+            let shared = reader(.shared)
+            try expect(empty, reads: 0)
+            try expect(copied, reads: 1)
+            try expect(shared, reads: 1)
+            // Only those who share see what is bound afterwards.
+            try Locals.$value.withValue(2) {
+                try expect(empty, reads: 0)
+                try expect(copied, reads: 1)
+                try expect(shared, reads: 2)
+            }
+        }
+        #expect(Locals.value == 0)
+    }
+
+    @Test func `scenario 15: locals are empty, copied or shared`() throws {
+        onPlainThread { #expect(throws: Never.self) { try checkScenario() } }
+    }
+
+    @Test func `the same in a task, in a fiber and in another coroutine`() async throws {
+        try await Task { try checkScenario() }.value
+        onPlainThread {
+            #expect(throws: Never.self) {
+                try Scheduler.run { try checkScenario() }
+                try Coroutine(locals: .copied) { try checkScenario() }.switch()
+            }
+        }
+    }
+
+    @Test func `copies outlive their scope and take bindings that are held over switches`() throws {
+        var made: [Coroutine<Int>] = []
+        for number in 1...3 {
+            Locals.$value.withValue(number) {
+                Locals.$text.withValue("text \(number), longer than a word") {
+                    made.append(
+                        Coroutine(locals: .copied) { factor in
+                            #expect(Locals.text == "text \(number), longer than a word")
+                            let sum = try Locals.$value.withValue(Locals.value * factor) {
+                                _ = try Coroutine.switchToParent(Locals.value)
+                                return Locals.value
+                            }
+                            return sum + Locals.value
+                        })
+                }
+            }
+        }
+        #expect(try made.map { try $0.switch(10) } == [10, 20, 30])
+        #expect(try made.map { try $0.switch(0) } == [11, 22, 33])
+        #expect(Locals.value == 0)
+    }
+
+    @Test func `copies that were never used are let go`() {
+        weak var token: Token?
+        do {
+            let coroutine = {
+                let held = Token()
+                token = held
+                return Locals.$token.withValue(held) { Coroutine(locals: .copied) {} }
+            }()
+            #expect(token != nil)
+            #expect(coroutine.state == .pending)
+        }
+        #expect(token == nil)
+    }
+}
