@@ -12,6 +12,7 @@ let usage = """
     ringlet-bench [--rounds N] [--only TEXT] SUBJECT...
         switch  fibers  tasks  spawn  timers  ring     tables, each with its reference
     ringlet-bench sleepers fibers|tasks|tasks-of-swift COUNT     once, in this process
+    ringlet-bench lives COUNT     coroutines made and dropped, and the memory afterwards
     """
 
 @main
@@ -42,6 +43,12 @@ enum RingletBench {
                 throw Usage()
             }
             return try measureSleepers(arguments.dropFirst().first ?? "", count: count)
+        }
+        if arguments.first == "lives" {
+            guard arguments.count == 2, let count = Int(arguments.last ?? ""), count > 0 else {
+                throw Usage()
+            }
+            return try measureLives(count: count)
         }
         guard !arguments.isEmpty else { throw Usage() }
         for subject in arguments {

@@ -190,7 +190,7 @@ private func checkMemory() throws {
 }
 
 /// VmRSS of this process.
-private func residentKibibytes() throws -> Double {
+func residentKibibytes() throws -> Double {
     guard let file = fopen("/proc/self/statm", "r") else {
         throw MeasurementFailure(code: Int64(-errno))
     }

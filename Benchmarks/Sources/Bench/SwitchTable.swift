@@ -29,6 +29,11 @@ func measureSwitch(_ plan: Plan) throws {
     table = Comparison("Coroutine and generator", plan)
     table.add("context alone, both ways") { try sample(count: count, subject_switch_from_any_base) }
     table.add("Coroutine.switch, both ways") { try switchCoroutine(Int(count / 4)) }
+    // Beside greenlet: greenlet_switch.py.
+    table.add("Coroutine<Int>.switch, both ways") { try exchangeNumbers(Int(count / 4)) }
+    table.add("Coroutine to coroutine, both ways") { try switchBetween(Int(count / 4)) }
+    table.add("Coroutine, life of an empty one") { try coroutineLives(100_000) }
+    table.add("Coroutine, dropped half-way") { try droppedHalfWay(100_000) }
     table.add("Generator, one element") { try takeElements(Int(count / 4)) }
     table.add("Generator, life of an empty one") { try generatorLives(100_000) }
     try table.run()
@@ -44,6 +49,57 @@ private func switchCoroutine(_ count: Int) throws -> Sample {
     let sample = watch.sample(operations: count)
     try coroutine.close()
     return sample
+}
+
+private func exchangeNumbers(_ count: Int) throws -> Sample {
+    let coroutine = Coroutine<Int> { first in
+        var number = first
+        while true { number = try Coroutine.switchToParent(number &+ 1) }
+    }
+    var number = 0
+    let watch = Stopwatch()
+    for _ in 0..<count { number = try coroutine.switch(number) }
+    let sample = watch.sample(operations: count)
+    precondition(number == count, "a number was lost")
+    try coroutine.close()
+    return sample
+}
+
+private func switchBetween(_ count: Int) throws -> Sample {
+    var second: Coroutine<Int>!
+    let first = Coroutine<Int> { limit in
+        var number = 0
+        while number < limit { number = try second.switch(number) }
+        return number
+    }
+    second = Coroutine<Int> { number in
+        var number = number
+        while true { number = try first.switch(number &+ 1) }
+    }
+    let watch = Stopwatch()
+    let last = try first.switch(count)
+    let sample = watch.sample(operations: count)
+    precondition(last == count, "a number was lost")
+    try second.close()
+    return sample
+}
+
+private func coroutineLives(_ count: Int) throws -> Sample {
+    let watch = Stopwatch()
+    for _ in 0..<count {
+        let empty = Coroutine {}
+        try empty.switch()
+    }
+    return watch.sample(operations: count)
+}
+
+private func droppedHalfWay(_ count: Int) throws -> Sample {
+    let watch = Stopwatch()
+    for _ in 0..<count {
+        let coroutine = Coroutine { try Coroutine.switchToParent() }
+        try coroutine.switch()
+    }
+    return watch.sample(operations: count)
 }
 
 private func takeElements(_ count: Int) throws -> Sample {
