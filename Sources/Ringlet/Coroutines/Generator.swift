@@ -25,14 +25,18 @@
 ///     try average.send(10)        // 10
 ///     try average.send(20)        // 15
 ///
-/// **Threads.** A generator runs on the thread that made it: a call on another thread traps and
-/// names both. It needs no scheduler. In a task, do not keep one over an `await` that may change
-/// threads. Asking a generator for an element while it is producing one traps.
+/// With ``Yielder/from(_:)`` a body hands its caller over to another generator.
+///
+/// **Threads.** A generator runs on the thread that made it: a call on another thread throws
+/// ``GeneratorError/wrongThread(owner:current:)``. It needs no scheduler. In a task, do not keep one
+/// over an `await` that may change threads; `AsyncGenerator` is for that.
 ///
 /// **Lifetime.** A suspended body is always unwound, never abandoned: ``close()``, or the end of
-/// the last reference, lets the pending `yield` throw an error that ends it. If the last reference
-/// goes on another thread, this happens when the owner next starts a generator or coroutine, or
-/// exits. A generator that is still referred to when its thread exits keeps its stack for ever.
+/// the last reference, lets the pending `yield` throw ``GeneratorExit``, which ends it. If the last
+/// reference goes on another thread, this happens when the owner next starts a generator or
+/// coroutine, or exits. A body whose last reference is gone and that yields nevertheless gets the
+/// error again; after a thousand times that is said on stderr, and its stack is lost. A generator
+/// that is still referred to when its thread exits keeps its stack for ever.
 ///
 /// **Tasks and fibers.** The body belongs to no task: task-locals of the caller are not visible,
 /// and those that it binds are its own. (Where the runtime's word for them is not found at
@@ -76,7 +80,7 @@ public final class Generator<Element, Sent, Return> {
     /// Runs the body to its first `yield`. Nil: it ended before.
     ///
     /// - Throws: What the body threw; ``GeneratorError/alreadyStarted``; `Errno` when there is no
-    ///   memory for a stack, or `stackSize` is below 16 KiB.
+    ///   memory for a stack, or `stackSize` is below 16 KiB; and as ``send(_:)``.
     @discardableResult
     @inlinable
     public func start() throws -> Element? {
@@ -87,8 +91,9 @@ public final class Generator<Element, Sent, Return> {
     /// Makes the pending `yield` return `value`, and runs the body to its next one. Nil: the body
     /// ended. After the end, nil for ever. Constant time, no allocation.
     ///
-    /// - Throws: What the body threw, once; ``GeneratorError/notStarted``, and the generator can be
-    ///   used as before.
+    /// - Throws: What the body threw, once. ``GeneratorError/notStarted``,
+    ///   ``GeneratorError/alreadyRunning`` and ``GeneratorError/wrongThread(owner:current:)``: nothing
+    ///   has happened, and the generator can be used as before.
     @discardableResult
     @inlinable
     public func send(_ value: Sent) throws -> Element? {
@@ -99,13 +104,33 @@ public final class Generator<Element, Sent, Return> {
         }
     }
 
+    /// Makes the pending `yield` throw `error`, and runs the body to its next one, whose element is
+    /// returned. Nil: the body caught the error and ended.
+    ///
+    /// A body that has not begun never runs; it has ended then, with this error. While the body
+    /// delegates, the error is thrown in the innermost one; a ``GeneratorExit`` closes it and those
+    /// that wait for it, one after the other from inside, and is thrown in this one last.
+    ///
+    /// - Throws: What the body threw, which is `error` if it did not catch it; `error`, if the body has
+    ///   ended before; and as ``send(_:)``.
+    @discardableResult
+    public func `throw`(_ error: any Error) throws -> Element? {
+        defer { withExtendedLifetime(self) {} }
+        return unsafe take(try unsafe core.throwInto(error))
+    }
+
     /// Resumes the body, and moves the element out of its frame.
     @inlinable
     @inline(__always)
     func step(_ sent: UnsafeMutableRawPointer?) throws -> Element? {
         // The handle holds the core, and the caller holds the handle: nothing is retained here.
         defer { withExtendedLifetime(self) {} }
-        let offer = try unsafe GeneratorCore.step(Unmanaged.passUnretained(core), sent)
+        return unsafe take(try unsafe GeneratorCore.step(Unmanaged.passUnretained(core), sent))
+    }
+
+    @inlinable
+    @inline(__always)
+    func take(_ offer: UnsafeMutableRawPointer?) -> Element? {
         guard let offer = unsafe offer else { return nil }
         let place = unsafe offer.assumingMemoryBound(to: Element?.self)
         let element = unsafe place.move()
@@ -113,14 +138,23 @@ public final class Generator<Element, Sent, Return> {
         return element
     }
 
-    /// Ends the body: its pending `yield` throws an error that is to be left alone, and the call
-    /// returns when the body has ended. In between, further yields throw the same error; a body
-    /// that goes on after a thousand of them traps. A body that has not begun never runs. Closing
-    /// twice does nothing.
+    /// Ends the body: its pending `yield` throws ``GeneratorExit``, and the call returns when the body
+    /// has ended. A body that has not begun never runs. Closing twice does nothing.
     ///
-    /// - Throws: What the body threw instead.
-    public func close() throws {
-        try core.close()
+    /// - Returns: What the body returned, if it caught the exit and did so. Nil otherwise, and when it
+    ///   had ended before.
+    /// - Throws: What the body threw instead. ``GeneratorError/ignoredExit`` when it yielded: it is
+    ///   suspended there, and can go on or be closed again. ``GeneratorError/alreadyRunning`` and
+    ///   ``GeneratorError/wrongThread(owner:current:)`` as ``send(_:)``.
+    @discardableResult
+    public func close() throws -> Return? {
+        defer { withExtendedLifetime(self) {} }
+        let isLive = core.state != .ended
+        if let ignored = try unsafe core.close() {
+            _ = unsafe take(ignored)
+            throw GeneratorError.ignoredExit
+        }
+        return isLive ? core.returned : nil
     }
 
     // MARK: State
@@ -139,6 +173,15 @@ public final class Generator<Element, Sent, Return> {
 
     /// True once the body has ended, or was closed before it began.
     public var isFinished: Bool { core.state == .ended }
+
+    /// True while the body produces an element, itself or through one that it delegates to.
+    public var isRunning: Bool { core.isRunning }
+
+    /// True before the body has begun.
+    public var isPending: Bool { core.isPending }
+
+    /// The generator that the body delegates to; nil when it does not.
+    public var delegate: AnyObject? { unsafe core.delegateHandle?.takeUnretainedValue() }
 }
 
 extension Generator where Sent == Void {
@@ -169,72 +212,11 @@ extension Generator where Sent: ExpressibleByNilLiteral {
     }
 }
 
-extension Generator: Sequence where Sent == Void {
-    /// The elements that are still to come. An error of the body ends them; see
-    /// ``Generator/result``.
-    public struct Iterator: IteratorProtocol {
-        @usableFromInline let generator: Generator
-
-        @usableFromInline init(_ generator: Generator) { self.generator = generator }
-
-        @inlinable
-        public func next() -> Element? {
-            do {
-                return try generator.next()
-            } catch {
-                generator.core.keep(error)
-                return nil
-            }
-        }
-    }
-
-    /// All iterators of a generator share its progress.
-    @inlinable
-    public func makeIterator() -> Iterator { Iterator(self) }
-}
-
 extension Generator: CustomStringConvertible {
-    /// The name, and one of pending, suspended, running, ended.
-    public var description: String { core.stateDescription }
+    /// The name, and one of pending, suspended, running, ended; and the same of the generator that it
+    /// delegates to.
+    public var description: String { core.delegationDescription }
 }
 
 @available(*, unavailable, message: "a generator never leaves its thread")
 extension Generator: Sendable {}
-
-/// The right to yield, given to the body of a ``Generator``.
-///
-/// It may be passed down and stored. Used while the body does not run, or by a fiber or coroutine
-/// that the body did not call, it traps.
-public struct Yielder<Element, Sent> {
-    @usableFromInline let core: GeneratorCore
-
-    init(_ core: GeneratorCore) { self.core = core }
-
-    /// Hands `element` to the caller and suspends the body. Returns what is sent next.
-    ///
-    /// The body of another generator may yield here too, if this one's body has asked that for an
-    /// element: then both are suspended.
-    ///
-    /// - Throws: When the generator is closed, an error that unwinds the body: let it pass.
-    @discardableResult
-    @inlinable
-    public func callAsFunction(_ element: Element) throws -> Sent {
-        var element: Element? = element
-        let sent = try unsafe withUnsafeMutablePointer(to: &element) {
-            try unsafe GeneratorCore.yield(
-                Unmanaged.passUnretained(core), UnsafeMutableRawPointer($0))
-        }
-        withExtendedLifetime(self) {}
-        if Sent.self == Void.self { return unsafe unsafeBitCast((), to: Sent.self) }
-        return unsafe sent.unsafelyUnwrapped.assumingMemoryBound(to: Sent?.self).pointee
-            .unsafelyUnwrapped
-    }
-}
-
-/// How a generator was used wrongly. It can be used as before.
-public enum GeneratorError: Error, Hashable, Sendable {
-    /// A value was sent before there was a `yield` to return it; use `start()` first.
-    case notStarted
-    /// `start()` was called for a body that has begun.
-    case alreadyStarted
-}

@@ -4,11 +4,35 @@ import CContext
 ///
 /// Values never pass through here. Either side hands over the address of a variable in its own
 /// frame, and the other side moves the value; both frames stay where they are meanwhile.
+///
+/// What happens when bodies delegate to each other is in GeneratorCore+Delegation.swift.
+@safe
 @usableFromInline
 class GeneratorCore: RawContext, @unchecked Sendable {
     /// What the body threw.
-    fileprivate final var failure: (any Error)?
+    private final var failure: (any Error)?
     private final var isFailureSeen = false
+
+    // Unchecked as in RawContext: alone, and never passed inout.
+
+    /// What the pending yield is to throw.
+    @safe @exclusivity(unchecked) final var incoming: (any Error)?
+
+    // Links between generators of this thread; each is held by the frame that delegates to it.
+    //
+    /// The one that this body delegates to, and waits for.
+    @exclusivity(unchecked) final var delegate: Unmanaged<GeneratorCore>?
+    /// The one whose body delegates to this.
+    @exclusivity(unchecked) final var delegator: Unmanaged<GeneratorCore>?
+    /// The end of the chain of delegates, in one that has no delegator; nil when it is not known.
+    @exclusivity(unchecked) final var knownInnermost: Unmanaged<GeneratorCore>?
+    /// While this one runs: the one that was asked for the element. Nil when it is this one.
+    @exclusivity(unchecked) final var driver: Unmanaged<GeneratorCore>?
+    /// The user's object of `delegate`.
+    @exclusivity(unchecked) final var delegateHandle: Unmanaged<AnyObject>?
+
+    /// How often a body that nobody can hear any more has yielded.
+    private final var refusals: Int32 = 0
 
     override class var kind: String { "generator" }
     override class var nativeKind: cctx_kind { cctx_kind_generator }
@@ -25,37 +49,64 @@ class GeneratorCore: RawContext, @unchecked Sendable {
 
     @inline(__always)
     private final func step(_ sent: UnsafeMutableRawPointer?) throws -> UnsafeMutableRawPointer? {
-        requireThread("Generator.next()")
-        if state != .suspended {
-            if state == .ended { return nil }
-            if state == .running { reentered() }
-            try start()
+        guard thread.isCurrent, state == .suspended, unsafe delegate == nil else {
+            return try unsafe stepSlowly(sent)
         }
         let record = unsafe record.unsafelyUnwrapped
         unsafe record.pointee.sent = sent
         state = .running
-        while true {
-            unsafe cctx_raw_resume(record)
-            if let offer = unsafe record.pointee.offer {
-                unsafe record.pointee.offer = nil
-                state = .suspended
-                return unsafe offer
-            }
-            if unsafe record.pointee.context.finished { break }
-            Self.passOn()
+        unsafe cctx_raw_resume(record)
+        if let offer = unsafe record.pointee.offer {
+            unsafe record.pointee.offer = nil
+            state = .suspended
+            return unsafe offer
         }
-        finish()
-        try throwFailure()
-        return nil
+        return unsafe try run(Unmanaged.passUnretained(self), isResumed: true)
     }
 
     @inline(never)
-    private final func reentered() -> Never {
-        fatalError(
-            """
-            Generator.next(): \(label) is running: it was asked for an element by its own body, by \
-            something that the body called, or while the body waits in another fiber or coroutine.
-            """)
+    private final func stepSlowly(
+        _ sent: UnsafeMutableRawPointer?
+    ) throws -> UnsafeMutableRawPointer? {
+        try requireOwner()
+        switch state {
+        case .ended: return nil
+        case .running: throw GeneratorError.alreadyRunning
+        case .pending: try start()
+        case .suspended: break
+        }
+        return unsafe try resume(sent, throwing: nil)
+    }
+
+    /// Resumes the body, or the innermost that it delegates to, with a value or an error.
+    private final func resume(
+        _ sent: UnsafeMutableRawPointer?, throwing error: (any Error)?
+    ) throws -> UnsafeMutableRawPointer? {
+        let innermost = unsafe innermost
+        try unsafe innermost._withUnsafeGuaranteedRef {
+            if $0.state == .running { throw GeneratorError.alreadyRunning }
+            $0.incoming = error
+            unsafe $0.record.unsafelyUnwrapped.pointee.sent = sent
+        }
+        state = .running
+        return unsafe try run(innermost)
+    }
+
+    /// Throws an error into the body. As ``step(_:_:)``.
+    final func throwInto(_ error: any Error) throws -> UnsafeMutableRawPointer? {
+        try requireOwner()
+        switch state {
+        case .running: throw GeneratorError.alreadyRunning
+        case .ended: throw error
+        case .suspended:
+            return unsafe error is GeneratorExit
+                ? try exit() : try resume(nil, throwing: error)
+        case .pending:
+            failure = error
+            isFailureSeen = true
+            discard()
+            throw error
+        }
     }
 
     @usableFromInline
@@ -71,6 +122,12 @@ class GeneratorCore: RawContext, @unchecked Sendable {
         if isPending { throw GeneratorError.notStarted }
     }
 
+    final func requireOwner() throws {
+        if !thread.isCurrent {
+            throw GeneratorError.wrongThread(owner: thread.id, current: cctx_raw_thread_number())
+        }
+    }
+
     // MARK: The body's side
 
     /// Suspends the body, with an element at `offer`. Returns where the value lies that was sent.
@@ -83,23 +140,37 @@ class GeneratorCore: RawContext, @unchecked Sendable {
 
     @inline(__always)
     private final func yield(_ offer: UnsafeMutableRawPointer) throws -> UnsafeMutableRawPointer? {
-        guard let record = unsafe record, state == .running else { notRunning() }
-        if unsafe cctx_current_thread().pointee.current
-            != UnsafeMutableRawPointer(record).assumingMemoryBound(to: cctx.self),
-            unsafe !cctx_raw_is_below(record)
-        {
-            notRunning()
-        }
+        guard isOnStack else { return unsafe try yieldThroughDelegate(offer) }
         requireNoTask("yield")
-        if isClosing { throw refuse() }
-        unsafe record.pointee.offer = offer
+        if isClosing { try refuseSuspension() }
+        unsafe record.unsafelyUnwrapped.pointee.offer = offer
         cctx_raw_suspend()
-        if isClosing { throw ContextClosed() }
-        return unsafe record.pointee.sent
+        if let error = incoming {
+            incoming = nil
+            throw error
+        }
+        return unsafe record.unsafelyUnwrapped.pointee.sent
+    }
+
+    /// The body runs, and this code on its stack, or on one that was resumed from there.
+    @inline(__always)
+    final var isOnStack: Bool {
+        guard let record = unsafe record, state == .running else { return false }
+        return unsafe cctx_current_thread().pointee.current
+            == UnsafeMutableRawPointer(record).assumingMemoryBound(to: cctx.self)
+            || cctx_raw_is_below(record)
     }
 
     @inline(never)
-    private final func notRunning() -> Never {
+    private final func yieldThroughDelegate(
+        _ offer: UnsafeMutableRawPointer
+    ) throws -> UnsafeMutableRawPointer? {
+        guard let innermost = unsafe runningDelegate else { notRunning() }
+        return try unsafe innermost._withUnsafeGuaranteedRef { try unsafe $0.yield(offer) }
+    }
+
+    @inline(never)
+    final func notRunning() -> Never {
         fatalError(
             """
             yield was called for \(label) by code that its body did not call. A body may yield \
@@ -107,79 +178,78 @@ class GeneratorCore: RawContext, @unchecked Sendable {
             """)
     }
 
-    // MARK: The end
-
-    final func close() throws {
-        requireThread("Generator.close()")
-        switch state {
-        case .pending: discard()
-        case .suspended: try unwind()
-        case .running: reentered()
-        case .ended: break
+    /// Throws what unwinds a body whose last reference is gone. One that catches it and goes on is
+    /// asked again, but not without end: then it stays suspended, and its stack is lost.
+    @inline(never)
+    final func refuseSuspension() throws {
+        refusals += 1
+        if refusals <= 1000 { throw GeneratorExit() }
+        while true {
+            unsafe record.unsafelyUnwrapped.pointee.offer = UnsafeMutableRawPointer(record)
+            cctx_raw_suspend()
         }
     }
 
-    override final func unwind() throws {
-        isClosing = true
-        _ = try unsafe Self.step(Unmanaged.passUnretained(self), nil)
+    // MARK: The end
+
+    /// Closes the body. Returns where the element lies that it yielded instead of ending.
+    final func close() throws -> UnsafeMutableRawPointer? {
+        try requireOwner()
+        switch state {
+        case .pending: discard()
+        case .running: throw GeneratorError.alreadyRunning
+        case .ended: break
+        case .suspended:
+            do {
+                return unsafe try exit()
+            } catch is GeneratorExit {
+                failure = nil
+            }
+        }
+        return nil
     }
 
-    private final func throwFailure() throws {
+    /// The last handle is gone, and there is nobody whom an error could be thrown to.
+    override final func unwind() throws {
+        isClosing = true
+        if unsafe innermost._withUnsafeGuaranteedRef({ $0.state == .running }) {
+            // Dropped by the body that it delegates to, and that somebody else has asked.
+            return thread.adopt(self)
+        }
+        if unsafe try close() != nil { throw GeneratorError.ignoredExit }
+    }
+
+    final func throwFailure() throws {
         if let failure, !isFailureSeen {
             isFailureSeen = true
             throw failure
         }
     }
 
-    /// Takes an error back that was thrown to a loop.
+    /// Takes an error back that would have been thrown to a loop.
     @usableFromInline
-    final func keep(_ error: any Error) {
+    final func endLoop(_ error: any Error) {
+        guard thread.isCurrent, !isRunning else {
+            let error = error as? GeneratorError ?? .alreadyRunning
+            fatalError("A loop asked \(label) for an element. \(error)")
+        }
         failure = error
         isFailureSeen = false
     }
 
-    fileprivate final func failIfFailed() throws {
+    final func failIfFailed() throws {
         if let failure {
             isFailureSeen = true
             throw failure
         }
     }
 
+    final func fail(_ error: any Error) {
+        failure = error
+    }
+
     deinit {
-        if let failure, !isFailureSeen { report(failure) }
-    }
-}
-
-/// The typed part: the body and its outcome.
-@usableFromInline
-final class GeneratorBody<Element, Sent, Return>: GeneratorCore, @unchecked Sendable {
-    private var body: ((Yielder<Element, Sent>) throws -> Return)?
-    private var returned: Return?
-
-    init(
-        name: String?, stackSize: Int,
-        body: @escaping (Yielder<Element, Sent>) throws -> Return
-    ) {
-        self.body = body
-        super.init(name: name, stackSize: stackSize)
-    }
-
-    override func runBody() {
-        let body = unsafe body.unsafelyUnwrapped
-        self.body = nil
-        do {
-            returned = try body(Yielder(self))
-        } catch {
-            if !(isClosing && error is ContextClosed) { failure = error }
-        }
-    }
-
-    override func dropBody() {
-        body = nil
-    }
-
-    func result() throws -> Return? {
-        try failIfFailed()
-        return returned
+        // The exit of a generator further out that ended a loop over this one is no failure.
+        if let failure, !isFailureSeen, !(failure is GeneratorExit) { report(failure) }
     }
 }

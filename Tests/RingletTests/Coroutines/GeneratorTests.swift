@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Ringlet
 import SystemPackage
@@ -39,6 +40,13 @@ func onPlainThread(_ body: @escaping () -> Void) {
             return nil
         }, box)
     pthread_join(thread, nil)
+}
+
+/// The kernel's number of this thread.
+func threadNumber() -> Int32 {
+    // "1234/task/1235"
+    let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+    return link?.split(separator: "/").last.flatMap { Int32($0) } ?? -1
 }
 
 /// Expects that a test process ended with `text` on its stderr.
@@ -163,8 +171,7 @@ private func walk(_ depth: Int, _ yield: Yielder<Int, Void>) throws {
             return "not closed"
         }
         _ = try returning.next()
-        try returning.close()
-        #expect(try returning.result == "caught")
+        #expect(try returning.close() == "caught")
 
         let throwing = Generator(of: Int.self) { yield in
             do { try yield(1) } catch { throw Oops() }
@@ -173,17 +180,106 @@ private func walk(_ depth: Int, _ yield: Yielder<Int, Void>) throws {
         #expect(throws: Oops.self) { try throwing.close() }
     }
 
-    @Test func `a yield while closing throws again`() throws {
+    @Test func `close hands back what a body returns that catches the exit by name`() throws {
         let generator = Generator(of: Int.self) { yield in
-            var refused = 0
-            for number in 0..<10 {
-                do { try yield(number) } catch { refused += 1 }
+            do {
+                while true { try yield(1) }
+            } catch is GeneratorExit {
+                return "cleaned up"
             }
-            return refused
         }
         _ = try generator.next()
+        #expect(try generator.close() == "cleaned up")
+        #expect(try generator.close() == nil)
+        #expect(try generator.result == "cleaned up")
+    }
+
+    @Test func `a body that yields instead of ending can go on, and be closed again`() throws {
+        let generator = Generator(of: Int.self) { yield in
+            for number in 0..<3 { _ = try? yield(number) }
+            try yield(3)
+            try yield(4)
+        }
+        #expect(try generator.next() == 0)
+        for _ in 1...2 { #expect(throws: GeneratorError.ignoredExit) { try generator.close() } }
+        #expect(try generator.next() == 3)
+        #expect(try generator.next() == 4)
         try generator.close()
-        #expect(try generator.result == 10)
+        #expect(generator.isFinished)
+        #expect(try generator.next() == nil)
+    }
+
+    @Test func `an element that is yielded instead of ending is not kept`() throws {
+        let log = Log()
+        let generator = Generator(of: Trace.self) { yield in
+            while true { _ = try? yield(Trace(log)) }
+        }
+        _ = try generator.next()
+        #expect(log.lines == ["unwound"])
+        #expect(throws: GeneratorError.ignoredExit) { try generator.close() }
+        #expect(log.lines == ["unwound", "unwound"])
+    }
+
+    // MARK: Throwing in
+
+    @Test func `an error that is thrown in may be answered with an element`() throws {
+        let log = Log()
+        let generator = Generator(of: Int.self) { yield in
+            do { try yield(1) } catch let oops as Oops { try yield(oops.number) }
+            log.add("went on")
+        }
+        #expect(try generator.next() == 1)
+        #expect(try generator.throw(Oops(number: 7)) == 7)
+        #expect(try generator.next() == nil)
+        #expect(log.lines == ["went on"])
+    }
+
+    @Test func `an error that is thrown in and not caught ends the body`() throws {
+        let log = Log()
+        let generator = Generator(of: Int.self) { yield in
+            defer { log.add("unwound") }
+            try yield(1)
+        }
+        _ = try generator.next()
+        #expect(throws: Oops(number: 8)) { try generator.throw(Oops(number: 8)) }
+        #expect(log.lines == ["unwound"])
+        #expect(generator.isFinished)
+        #expect(throws: Oops(number: 8)) { try generator.result }
+    }
+
+    @Test func `an error that is caught may be the end`() throws {
+        let generator = Generator(of: Int.self) { yield in
+            do { try yield(1) } catch is Oops { return "caught" }
+            return "not thrown"
+        }
+        _ = try generator.next()
+        #expect(try generator.throw(Oops()) == nil)
+        #expect(try generator.result == "caught")
+    }
+
+    @Test
+    func `thrown into before it begins, a body never runs; after its end, the error comes back`()
+        throws
+    {
+        let log = Log()
+        let generator = Generator(of: Int.self) { _ in log.add("ran") }
+        #expect(throws: Oops(number: 1)) { try generator.throw(Oops(number: 1)) }
+        #expect(generator.isFinished && log.lines.isEmpty)
+        #expect(throws: Oops(number: 1)) { try generator.result }
+        #expect(throws: Oops(number: 2)) { try generator.throw(Oops(number: 2)) }
+        #expect(try generator.next() == nil)
+    }
+
+    @Test func `an exit that is thrown in comes back, or is answered`() throws {
+        let passing = Generator(of: Int.self) { try $0(1) }
+        _ = try passing.next()
+        #expect(throws: GeneratorExit.self) { try passing.throw(GeneratorExit()) }
+
+        let answering = Generator(of: Int.self) { yield in
+            do { try yield(1) } catch is GeneratorExit { try yield(2) }
+        }
+        _ = try answering.next()
+        #expect(try answering.throw(GeneratorExit()) == 2)
     }
 
     @Test func `the last reference closes`() throws {
@@ -395,25 +491,43 @@ private func walk(_ depth: Int, _ yield: Yielder<Int, Void>) throws {
         #expect(String(describing: generator) == "a generator (pending)")
     }
 
-    @Test func `asking for an element from inside traps`() async throws {
-        let result = await #expect(
-            processExitsWith: .failure, observing: [\.standardErrorContent]
-        ) {
-            var generator: Generator<Int, Void, Void>?
-            generator = Generator(name: "loop") { _ in _ = try generator?.next() }
-            _ = try generator?.next()
+    @Test func `another thread is refused, and both are named`() throws {
+        let generator = Generator(of: Int.self, name: "mine") { yield in
+            try yield(1)
+            try yield(2)
         }
-        try expectReport(result, says: "'loop' is running")
+        #expect(try generator.next() == 1)
+        var errors: [GeneratorError] = []
+        var there: Int32 = 0
+        onPlainThread {
+            there = threadNumber()
+            for call in [
+                { _ = try generator.next() }, { _ = try generator.throw(Oops()) },
+                { _ = try generator.close() },
+            ] {
+                do { try call() } catch {
+                    if let error = error as? GeneratorError { errors.append(error) }
+                }
+            }
+        }
+        #expect(
+            errors
+                == Array(repeating: .wrongThread(owner: threadNumber(), current: there), count: 3))
+        #expect(
+            "\(errors[0])".contains("thread \(there)")
+                && "\(errors[0])".contains("\(threadNumber())"))
+        #expect(try generator.next() == 2)
     }
 
-    @Test func `another thread traps and both are named`() async throws {
+    @Test func `a loop on another thread traps and both are named`() async throws {
         let result = await #expect(
             processExitsWith: .failure, observing: [\.standardErrorContent]
         ) {
             let generator = Generator(of: Int.self, name: "mine") { try $0(1) }
-            onPlainThread { _ = try? generator.next() }
+            onPlainThread { for _ in generator {} }
         }
-        try expectReport(result, says: "generator 'mine' belongs to thread")
+        try expectReport(result, says: "generator 'mine'")
+        try expectReport(result, says: "belongs to thread")
     }
 
     @Test func `a yield from code that the body did not call traps`() async throws {
@@ -444,16 +558,35 @@ private func walk(_ depth: Int, _ yield: Yielder<Int, Void>) throws {
         try expectReport(result, says: "inside a task")
     }
 
-    @Test func `a body that will not be closed traps`() async throws {
+    @Test func `a body that will not end is reported when its last reference goes`() async throws {
         let result = await #expect(
-            processExitsWith: .failure, observing: [\.standardErrorContent]
+            processExitsWith: .success, observing: [\.standardErrorContent]
         ) {
-            let generator = Generator(of: Int.self) { yield in
+            let generator = Generator(of: Int.self, name: "stubborn") { yield in
                 while true { _ = try? yield(1) }
             }
             _ = try generator.next()
-            try generator.close()
         }
-        try expectReport(result, says: "goes on for ever")
+        try expectReport(result, says: "generator 'stubborn' ended with an error that nobody saw")
+        try expectReport(result, says: "ignored its exit")
+    }
+
+    @Test func `its state, and its description`() throws {
+        var states: [Bool] = []
+        var generator: Generator<Int, Void, Void>?
+        generator = Generator(name: "numbers") { yield in
+            states.append(generator?.isRunning ?? false)
+            try yield(1)
+        }
+        let numbers = try #require(generator)
+        #expect(
+            numbers.isPending && !numbers.isRunning
+                && "\(numbers)" == "generator 'numbers' (pending)")
+        _ = try numbers.next()
+        #expect(states == [true] && !numbers.isPending)
+        #expect("\(numbers)" == "generator 'numbers' (suspended)")
+        _ = try numbers.next()
+        #expect(numbers.isFinished && "\(numbers)" == "generator 'numbers' (ended)")
+        generator = nil
     }
 }
