@@ -2,7 +2,7 @@
 ///
 /// Let it pass. A body may catch it by name to do something only then, and may still return a value,
 /// which ``Generator/close()`` hands back; but where it yields instead, the exit counts as ignored. An
-/// `AsyncGenerator` is ended by the same error.
+/// ``AsyncGenerator`` is ended by the same error.
 public struct GeneratorExit: Error, Hashable, Sendable {
     /// To be thrown into a generator by hand, with ``Generator/throw(_:)``.
     public init() {}
@@ -18,6 +18,8 @@ public enum GeneratorError: Error, Hashable, Sendable {
     /// The generator was advanced or closed by its own body, by something that this called or
     /// delegates to, while the body waits in another fiber, or while it is in the middle of a step.
     case alreadyRunning
+    /// An ``AsyncYielder`` was used while nobody waits for an element: after the end, or by two at once.
+    case notRunning
     /// Another thread than the one that made it: `owner` and `current` are the kernel's numbers of
     /// both.
     case wrongThread(owner: Int32, current: Int32)
@@ -39,6 +41,8 @@ extension GeneratorError: CustomStringConvertible {
             "The generator has begun: a yield waits for a value. Use send(_:)."
         case .alreadyRunning:
             "The generator is running: it produces an element already."
+        case .notRunning:
+            "yield was called while the generator does not run: nobody has asked for an element."
         case .wrongThread(let owner, let current):
             """
             The generator belongs to thread \(owner), which made it, and was used on thread \

@@ -7,7 +7,11 @@ enum StandardError {
 
     /// Prints `line`, if it is the first one of the process.
     static func sayOnce(_ line: String) {
-        if hasSpoken.exchange(true, ordering: .relaxed) { return }
+        if !hasSpoken.exchange(true, ordering: .relaxed) { say(line) }
+    }
+
+    /// Prints `line`.
+    static func say(_ line: String) {
         var text = line + "\n"
         text.withUTF8 { bytes in _ = unsafe write(2, bytes.baseAddress, bytes.count) }
     }

@@ -139,7 +139,8 @@ public final class Scheduler: Sendable {
 
     // MARK: Shutdown
 
-    /// Cancels every fiber, ends every operation, waits until all have ended, and stops the threads.
+    /// Brings every ``AsyncGenerator`` to its end, cancels every fiber, ends every operation, waits until all
+    /// have ended, and stops the threads.
     ///
     /// Blocks the calling thread, which must not be one of the workers. Later calls wait for what earlier
     /// ones left.
@@ -157,7 +158,9 @@ public final class Scheduler: Sendable {
     }
 
     func requestShutdown() {
-        for worker in workers { worker.perform { $0.beginShutdown() } }
+        state.generators.endAll { [workers] in
+            for worker in workers { worker.perform { $0.beginShutdown() } }
+        }
     }
 
     func joinThreads(deadline: Deadline) -> ShutdownReport {

@@ -21,6 +21,9 @@ final class SchedulerState: Sendable {
     /// Written before the workers start, and as they end.
     private let members = Mutex(Members())
 
+    /// What has to end before the workers are told to.
+    let generators = LiveGenerators()
+
     init(options: SchedulerOptions, kernel: KernelChoice) {
         self.kernel = kernel
         fiberStackSize = options.fiberStackSize
