@@ -29,7 +29,7 @@
 ///
 /// **Threads.** A generator runs on the thread that made it: a call on another thread throws
 /// ``GeneratorError/wrongThread(owner:current:)``. It needs no scheduler. In a task, do not keep one
-/// over an `await` that may change threads; `AsyncGenerator` is for that.
+/// over an `await` that may change threads; ``AsyncGenerator`` is for that.
 ///
 /// **Lifetime.** A suspended body is always unwound, never abandoned: ``close()``, or the end of
 /// the last reference, lets the pending `yield` throw ``GeneratorExit``, which ends it. If the last
@@ -125,7 +125,7 @@ public final class Generator<Element, Sent, Return> {
     func step(_ sent: UnsafeMutableRawPointer?) throws -> Element? {
         // The handle holds the core, and the caller holds the handle: nothing is retained here.
         defer { withExtendedLifetime(self) {} }
-        return unsafe take(try unsafe GeneratorCore.step(Unmanaged.passUnretained(core), sent))
+        return unsafe take(try unsafe core.step(sent))
     }
 
     @inlinable
@@ -179,6 +179,10 @@ public final class Generator<Element, Sent, Return> {
 
     /// True before the body has begun.
     public var isPending: Bool { core.isPending }
+
+    /// False on other threads than the one that made it.
+    @_spi(C)
+    public var isOnItsThread: Bool { core.thread.isCurrent }
 
     /// The generator that the body delegates to; nil when it does not.
     public var delegate: AnyObject? { unsafe core.delegateHandle?.takeUnretainedValue() }

@@ -33,7 +33,6 @@ extension GeneratorCore {
     /// Takes this one out from under the one that delegates to it.
     private final func detach() {
         guard let above = unsafe delegator else { return }
-        forgetInnermost()
         unsafe delegator = nil
         unsafe above._withUnsafeGuaranteedRef {
             unsafe $0.delegate = nil
@@ -41,7 +40,7 @@ extension GeneratorCore {
         }
     }
 
-    /// The chain that this one is part of has changed, other than through its head.
+    /// The chain that this one is part of is about to change, or has.
     private final func forgetInnermost() {
         var head = unsafe Unmanaged.passUnretained(self)
         while let above = unsafe head._withUnsafeGuaranteedRef({ unsafe $0.delegator }) {
@@ -60,11 +59,12 @@ extension GeneratorCore {
     final func run(
         _ first: Unmanaged<GeneratorCore>, isResumed: Bool = false
     ) throws -> UnsafeMutableRawPointer? {
+        forgetInnermost()
         var current = unsafe first
         var isResumed = isResumed
         while true {
             let next = unsafe current._withUnsafeGuaranteedRef { core in
-                if !isResumed { core.resume(for: self) }
+                if !isResumed { core.resume() }
                 return core.successor(of: self)
             }
             isResumed = false
@@ -95,8 +95,7 @@ extension GeneratorCore {
     }
 
     @inline(__always)
-    private final func resume(for root: GeneratorCore) {
-        unsafe driver = root === self ? nil : Unmanaged.passUnretained(root)
+    private final func resume() {
         state = .running
         unsafe cctx_raw_resume(record.unsafelyUnwrapped)
     }
@@ -112,7 +111,6 @@ extension GeneratorCore {
             let above = unsafe delegator
             finish()
             if root === self { return .end }
-            unsafe driver = nil
             unsafe delegator = nil
             guard let above = unsafe above else { fatalError("a chain has a head") }
             unsafe above._withUnsafeGuaranteedRef {
@@ -122,7 +120,6 @@ extension GeneratorCore {
             return unsafe .generator(above)
         }
         if let delegate = unsafe delegate {
-            unsafe driver = nil
             if root !== self { state = .suspended }
             return unsafe .generator(delegate._withUnsafeGuaranteedRef { unsafe $0.innermost })
         }
@@ -132,11 +129,10 @@ extension GeneratorCore {
     /// The chain stops at an element of `last`.
     private final func rest(at last: Unmanaged<GeneratorCore>) {
         unsafe last._withUnsafeGuaranteedRef {
-            unsafe $0.driver = nil
             $0.state = .suspended
         }
         state = .suspended
-        if unsafe delegator == nil { unsafe knownInnermost = last } else { forgetInnermost() }
+        if unsafe delegator == nil { unsafe knownInnermost = last }
     }
 
     // MARK: Delegating
@@ -176,22 +172,15 @@ extension GeneratorCore {
         return true
     }
 
-    /// The innermost body, if it runs on behalf of this one.
+    /// The innermost of those that this body delegates to, if it runs: then it yields and delegates in
+    /// the name of this one.
     final var runningDelegate: Unmanaged<GeneratorCore>? {
         let innermost = unsafe innermost
-        return unsafe innermost._withUnsafeGuaranteedRef { running in
-            guard running !== self, running.isOnStack, let driver = unsafe running.driver else {
-                return false
-            }
-            var level = unsafe driver
-            while true {
-                if unsafe level._withUnsafeGuaranteedRef({ $0 === self }) { return true }
-                guard let next = unsafe level._withUnsafeGuaranteedRef({ unsafe $0.delegate })
-                else { return false }
-                unsafe level = next
-            }
-        } ? innermost : nil
+        let isRunning = unsafe innermost._withUnsafeGuaranteedRef { $0 !== self && $0.isOnStack }
+        return unsafe isRunning ? innermost : nil
     }
+
+    final var isRunByDelegate: Bool { unsafe runningDelegate != nil }
 
     // MARK: Closing a chain
 
@@ -216,7 +205,6 @@ extension GeneratorCore {
             guard let above = unsafe above else { break }
             unsafe level = above
         }
-        unsafe knownInnermost = nil
         incoming = error
         return unsafe try run(Unmanaged.passUnretained(self))
     }

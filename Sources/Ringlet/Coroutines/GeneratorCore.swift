@@ -24,10 +24,9 @@ class GeneratorCore: RawContext, @unchecked Sendable {
     @exclusivity(unchecked) final var delegate: Unmanaged<GeneratorCore>?
     /// The one whose body delegates to this.
     @exclusivity(unchecked) final var delegator: Unmanaged<GeneratorCore>?
-    /// The end of the chain of delegates, in one that has no delegator; nil when it is not known.
+    /// The end of the chain of delegates, in one that has no delegator and does not run; nil when it
+    /// is not known.
     @exclusivity(unchecked) final var knownInnermost: Unmanaged<GeneratorCore>?
-    /// While this one runs: the one that was asked for the element. Nil when it is this one.
-    @exclusivity(unchecked) final var driver: Unmanaged<GeneratorCore>?
     /// The user's object of `delegate`.
     @exclusivity(unchecked) final var delegateHandle: Unmanaged<AnyObject>?
 
@@ -39,29 +38,37 @@ class GeneratorCore: RawContext, @unchecked Sendable {
 
     // MARK: The caller's side
 
-    /// Resumes the body. Returns where the next element lies, an `Element?`; nil at the end.
-    @usableFromInline
-    static func step(
-        _ core: Unmanaged<GeneratorCore>, _ sent: UnsafeMutableRawPointer?
-    ) throws -> UnsafeMutableRawPointer? {
-        try unsafe core._withUnsafeGuaranteedRef { try unsafe $0.step(sent) }
-    }
+    // Steps and yields are single functions, since each return after a switch costs a wrong prediction.
 
-    @inline(__always)
-    private final func step(_ sent: UnsafeMutableRawPointer?) throws -> UnsafeMutableRawPointer? {
-        guard thread.isCurrent, state == .suspended, unsafe delegate == nil else {
-            return try unsafe stepSlowly(sent)
+    /// Resumes the body, or the innermost that it delegates to. Returns where the next element lies, an
+    /// `Element?`; nil at the end.
+    @usableFromInline
+    @inline(never)
+    final func step(_ sent: UnsafeMutableRawPointer?) throws -> UnsafeMutableRawPointer? {
+        guard thread.isCurrent, state == .suspended else { return try unsafe stepSlowly(sent) }
+        var last = unsafe Unmanaged.passUnretained(self)
+        if unsafe delegate != nil {
+            guard let known = unsafe knownInnermost,
+                unsafe known._withUnsafeGuaranteedRef({ $0.state == .suspended })
+            else { return try unsafe stepSlowly(sent) }
+            unsafe knownInnermost = nil
+            unsafe last = known
         }
-        let record = unsafe record.unsafelyUnwrapped
-        unsafe record.pointee.sent = sent
         state = .running
-        unsafe cctx_raw_resume(record)
-        if let offer = unsafe record.pointee.offer {
-            unsafe record.pointee.offer = nil
-            state = .suspended
-            return unsafe offer
+        let record = unsafe last._withUnsafeGuaranteedRef { last in
+            last.state = .running
+            return unsafe last.record.unsafelyUnwrapped
         }
-        return unsafe try run(Unmanaged.passUnretained(self), isResumed: true)
+        unsafe record.pointee.sent = sent
+        unsafe cctx_raw_resume(record)
+        guard let offer = unsafe record.pointee.offer else {
+            return try unsafe run(last, isResumed: true)
+        }
+        unsafe record.pointee.offer = nil
+        unsafe last._withUnsafeGuaranteedRef { $0.state = .suspended }
+        state = .suspended
+        if unsafe delegate != nil { unsafe knownInnermost = last }
+        return unsafe offer
     }
 
     @inline(never)
@@ -132,14 +139,8 @@ class GeneratorCore: RawContext, @unchecked Sendable {
 
     /// Suspends the body, with an element at `offer`. Returns where the value lies that was sent.
     @usableFromInline
-    static func yield(
-        _ core: Unmanaged<GeneratorCore>, _ offer: UnsafeMutableRawPointer
-    ) throws -> UnsafeMutableRawPointer? {
-        try unsafe core._withUnsafeGuaranteedRef { try unsafe $0.yield(offer) }
-    }
-
-    @inline(__always)
-    private final func yield(_ offer: UnsafeMutableRawPointer) throws -> UnsafeMutableRawPointer? {
+    @inline(never)
+    final func yield(_ offer: UnsafeMutableRawPointer) throws -> UnsafeMutableRawPointer? {
         guard isOnStack else { return unsafe try yieldThroughDelegate(offer) }
         requireNoTask("yield")
         if isClosing { try refuseSuspension() }

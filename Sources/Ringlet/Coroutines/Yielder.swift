@@ -20,12 +20,15 @@ public struct Yielder<Element, Sent> {
         // In this frame alone: whoever takes it has the only copy.
         var element: Element? = consume element
         let sent = try unsafe withUnsafeMutablePointer(to: &element) {
-            try unsafe GeneratorCore.yield(
-                Unmanaged.passUnretained(core), UnsafeMutableRawPointer($0))
+            try unsafe core.yield(UnsafeMutableRawPointer($0))
         }
         withExtendedLifetime(self) {}
         if Sent.self == Void.self { return unsafe unsafeBitCast((), to: Sent.self) }
         return unsafe sent.unsafelyUnwrapped.assumingMemoryBound(to: Sent?.self).pointee
             .unsafelyUnwrapped
     }
+
+    /// Whether this code may yield: the body called it, and runs.
+    @_spi(C)
+    public var isUsable: Bool { core.isOnStack || core.isRunByDelegate }
 }

@@ -350,6 +350,48 @@ private func echo(_ log: Log, ending: @escaping () throws -> Void = {}) -> Gener
         #expect(Array(outer) == [1, 2, 3, 4, 5, 6])
     }
 
+    @Test func `a yield at the exit by the handle of the one that delegates ignores the exit`()
+        throws
+    {
+        let outer = Generator(of: Int.self) { out in
+            do {
+                try out.from(
+                    Generator { inner in
+                        do { try inner(1) } catch is GeneratorExit { try out(2) }
+                    })
+            } catch GeneratorError.ignoredExit { return "ignored" }
+            return ""
+        }
+        _ = try outer.next()
+        #expect(try outer.close() == "ignored")
+    }
+
+    @Test func `the end of the chain is found again after it has changed, in and between steps`()
+        throws
+    {
+        // What was innermost is freed before the next is asked for, or looked at.
+        var outer: Generator<Int, Void, Void>?
+        outer = Generator { out in
+            for number in stride(from: 0, to: 30, by: 3) {
+                try out.from(Generator { try $0(number) })
+                try out.from(
+                    Generator { middle in
+                        try middle.from(Generator { try $0.from([number + 1]) })
+                        try out(number + 2)
+                        #expect(outer?.isRunning == true)
+                    })
+            }
+        }
+        let numbers = try #require(outer)
+        for number in 0..<30 {
+            #expect(try numbers.next() == number)
+            #expect(!numbers.isRunning && "\(numbers)".contains("delegates"))
+        }
+        #expect(try numbers.next() == nil)
+        #expect(!numbers.isRunning && numbers.delegate == nil)
+        outer = nil
+    }
+
     @Test func `a delegation past a level suspends both`() throws {
         let log = Log()
         let outer = Generator(of: Int.self) { out in
