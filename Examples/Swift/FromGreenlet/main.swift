@@ -7,6 +7,7 @@ try showParents()
 try showThreads()
 try showTracing()
 try showInspection()
+try generatorExamples()
 print("every example ran")
 
 /// Ends the program with the sentence when an example did not do what the article says.
