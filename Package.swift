@@ -62,11 +62,6 @@ let package = Package(
         .executableTarget(
             name: "HelloExample", dependencies: ["Ringlet"], path: "Examples/Swift/Hello",
             swiftSettings: house),
-        // The snippets of an article.
-        .executableTarget(
-            name: "GreenletExamples", dependencies: ["Ringlet"],
-            path: "Examples/Swift/FromGreenlet",
-            swiftSettings: house),
 
         // Ends in every way that a crash report must name; run by Tests/Crash/run.sh.
         .executableTarget(

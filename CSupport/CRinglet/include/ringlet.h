@@ -744,6 +744,147 @@ int32_t ringlet_coroutine_state(const ringlet_coroutine *coroutine);
  */
 void ringlet_coroutine_release(ringlet_coroutine *coroutine);
 
+/* ------------------------------------------------------------------------------------------------
+ * Generators
+ *
+ * A function that produces values one at a time, from any depth of calls, on a stack of its own. It
+ * needs no scheduler. Inside a coroutine its function may call what a coroutine may, which suspends
+ * the coroutine in the middle of a step.
+ *
+ *     static int64_t count(ringlet_generator *generator, void *user_data)
+ *     {
+ *         for (intptr_t number = 1; number <= (intptr_t)user_data; number++) {
+ *             int32_t status = ringlet_generator_yield(generator, (void *)number, NULL);
+ *             if (status < 0) return status;
+ *         }
+ *         return 0;
+ *     }
+ *
+ *     ringlet_generator *numbers;
+ *     void *number;
+ *     ringlet_generator_create(count, (void *)10, 0, &numbers);
+ *     while (ringlet_generator_next(numbers, &number) == 1) use(number);
+ *     ringlet_generator_release(numbers);
+ *
+ * A generator belongs to the thread that created it: every call on another returns -EPERM and does
+ * nothing. Values are pointers that the library passes on and never looks at. Where they are received,
+ * the place may be NULL.
+ */
+
+typedef struct ringlet_generator ringlet_generator;
+
+/*
+ * A generator's function. It is called at the first step. What it returns is the generator's result.
+ */
+typedef int64_t (*ringlet_generator_function)(ringlet_generator *generator, void *user_data);
+
+/*
+ * Creates a generator. Its function is not called yet, and it has no stack.
+ *
+ * user_data    passed to function.
+ * stack_size   usable bytes, 16 KiB to 1 GiB, rounded up to whole pages; 0 is 256 KiB.
+ * generator    receives the generator; the caller releases it.
+ *
+ * Returns: 0; -EINVAL when function or generator is NULL, or stack_size is out of range.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_generator_create(ringlet_generator_function function, void *user_data,
+                                 size_t stack_size, ringlet_generator **generator);
+
+/*
+ * Runs the function to its next ringlet_generator_yield(), which the last one returns from with NULL.
+ *
+ * value   receives what is yielded.
+ *
+ * Returns: 1 with a value; 0 when the function has returned, now or before;
+ *   -EINVAL   generator is NULL
+ *   -EPERM    this is not the thread that created it
+ *   -EBUSY    it is running: this is its own function, or one that it called or delegates to
+ *   -ENOMEM   no memory for a stack
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_generator_next(ringlet_generator *generator, void **value);
+
+/*
+ * As ringlet_generator_next(), but the pending yield returns with sent.
+ *
+ * Returns: as ringlet_generator_next(); -EINVAL also when the function was not called yet.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_generator_send(ringlet_generator *generator, void *sent, void **value);
+
+/*
+ * As ringlet_generator_next(), but the pending yield returns status, which is negative. A function
+ * that was not called yet never is.
+ *
+ * Returns: as ringlet_generator_next(); status itself when there is no yield to return it, because the
+ * function has returned before, or never was called; -EINVAL also when status is not negative.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_generator_throw(ringlet_generator *generator, int32_t status, void **value);
+
+/*
+ * Ends the generator: the pending yield returns -ECANCELED, and this call returns when the function
+ * has. A function that was not called yet never is.
+ *
+ * result   receives what the function returned.
+ *
+ * Returns: 1 with a result; 0 when the function had returned before, or never was called;
+ *   -EAGAIN   the function yielded instead. It waits there; step it or close it again
+ *   -EINVAL, -EPERM, -EBUSY as ringlet_generator_next()
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_generator_close(ringlet_generator *generator, int64_t *result);
+
+/*
+ * What the function returned.
+ *
+ * result   receives it.
+ *
+ * Returns: 1 with a result; 0 while the function has not returned; the thrown status, or -ECANCELED,
+ * when it never was called and never will be; -EINVAL when generator is NULL.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_generator_result(ringlet_generator *generator, int64_t *result);
+
+/*
+ * Ends the generator as ringlet_generator_close() does and frees it. Each further yield of its
+ * function returns -ECANCELED, too; after a thousand the function is given up, which is said on
+ * stderr, and its stack is lost. NULL is allowed and does nothing.
+ *
+ * Returns: 0; -EPERM, -EBUSY as ringlet_generator_next(), and nothing was freed.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_generator_release(ringlet_generator *generator);
+
+/*
+ * Inside the generator's function, at any depth of calls: hands value to whoever made the step, and
+ * returns at the next one.
+ *
+ * sent   receives what ringlet_generator_send() was given, NULL at other steps.
+ *
+ * Returns: 0; the status that was thrown; -ECANCELED when the generator is closed: return soon;
+ *   -EINVAL   generator is NULL
+ *   -EPERM    its function did not call this, or does not run
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_generator_yield(ringlet_generator *generator, void *value, void **sent);
+
+/*
+ * Inside the generator's function: hands over to another generator until its function returns. Its
+ * values go to whoever makes the steps, and what is sent and thrown goes to its pending yield. Closing
+ * the outer one closes the inner first. A value costs the same at any depth of delegation.
+ *
+ * result   receives what the inner function returned.
+ *
+ * Returns: 0; as ringlet_generator_yield() for generator, and as ringlet_generator_next() for inner;
+ *   -ECANCELED   also when inner was closed before its function was called
+ *   -EAGAIN      at a close, the inner function yielded instead of returning
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_generator_delegate(ringlet_generator *generator, ringlet_generator *inner,
+                                   int64_t *result);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,187 @@
+public import CRinglet
+import Glibc
+@_spi(C) import Ringlet
+import SystemPackage
+
+// Generators. What each function does is written in ringlet.h.
+
+private typealias Value = UnsafeMutableRawPointer?
+
+/// A generator as C holds it, and as its body yields by it.
+@safe
+private final class GeneratorObject {
+    /// Nil while the last reference goes: the body may still yield then.
+    private(set) var generator: Generator<Value, Value, Int64>?
+    private(set) var yielder: Yielder<Value, Value>?
+
+    init(_ function: ringlet_generator_function, _ user_data: Value, stackSize: Int) {
+        unsafe generator = Generator(stackSize: stackSize) { [unowned self] yielder in
+            unsafe self.yielder = yielder
+            return unsafe function(
+                OpaquePointer(Unmanaged.passUnretained(self).toOpaque()), user_data)
+        }
+    }
+
+    /// Ends the body. C's pointer is valid meanwhile.
+    func drop() {
+        unsafe generator = nil
+        unsafe yielder = nil
+    }
+}
+
+/// What C throws into a body.
+private struct Status: Error {
+    let code: Int32
+}
+
+private func status(of error: any Error) -> Int32 {
+    switch error {
+    case let status as Status: status.code
+    case let errno as Errno: -errno.rawValue
+    case is GeneratorExit, GeneratorError.closed: -ECANCELED
+    case GeneratorError.alreadyRunning: -EBUSY
+    case GeneratorError.wrongThread: -EPERM
+    case GeneratorError.ignoredExit: -EAGAIN
+    case is GeneratorError: -EINVAL
+    default: Int32(RINGLET_E_INTERNAL)
+    }
+}
+
+/// Makes one step: 1 and an element, 0 at the end, or a status.
+private func step(
+    _ pointer: OpaquePointer?, _ element: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+    _ body: (Generator<Value, Value, Int64>) throws -> Value?
+) -> Int32 {
+    guard let pointer = unsafe pointer,
+        let generator = unsafe object(pointer, as: GeneratorObject.self).generator
+    else { return -EINVAL }
+    do {
+        guard let value = try unsafe body(generator) else { return 0 }
+        unsafe element?.pointee = value
+        return 1
+    } catch {
+        return status(of: error)
+    }
+}
+
+@c @implementation
+public func ringlet_generator_create(
+    _ function: ringlet_generator_function!, _ user_data: UnsafeMutableRawPointer!,
+    _ stack_size: Int,
+    _ generator: UnsafeMutablePointer<OpaquePointer?>!
+) -> Int32 {
+    guard let function = unsafe function, let generator = unsafe generator,
+        stack_size == 0 || (16 * 1024...1 << 30).contains(stack_size)
+    else { return -EINVAL }
+    let stackSize = stack_size == 0 ? 256 * 1024 : stack_size
+    unsafe generator.pointee = retained(GeneratorObject(function, user_data, stackSize: stackSize))
+    return 0
+}
+
+@c @implementation
+public func ringlet_generator_next(
+    _ generator: OpaquePointer!, _ value: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
+) -> Int32 {
+    unsafe step(generator, value) { try unsafe $0.next() }
+}
+
+@c @implementation
+public func ringlet_generator_send(
+    _ generator: OpaquePointer!, _ sent: UnsafeMutableRawPointer!,
+    _ value: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
+) -> Int32 {
+    unsafe step(generator, value) { try unsafe $0.send(sent) }
+}
+
+@c @implementation
+public func ringlet_generator_throw(
+    _ generator: OpaquePointer!, _ status: Int32,
+    _ value: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
+) -> Int32 {
+    if status >= 0 { return -EINVAL }
+    return unsafe step(generator, value) { try unsafe $0.throw(Status(code: status)) }
+}
+
+@c @implementation
+public func ringlet_generator_close(
+    _ generator: OpaquePointer!, _ result: UnsafeMutablePointer<Int64>!
+) -> Int32 {
+    guard let pointer = unsafe generator,
+        let generator = unsafe object(pointer, as: GeneratorObject.self).generator
+    else { return -EINVAL }
+    do {
+        guard let value = try unsafe generator.close() else { return 0 }
+        unsafe result?.pointee = value
+        return 1
+    } catch {
+        return status(of: error)
+    }
+}
+
+@c @implementation
+public func ringlet_generator_result(
+    _ generator: OpaquePointer!, _ result: UnsafeMutablePointer<Int64>!
+) -> Int32 {
+    guard let pointer = unsafe generator,
+        let generator = unsafe object(pointer, as: GeneratorObject.self).generator
+    else { return -EINVAL }
+    do {
+        guard let value = try unsafe generator.result else {
+            return unsafe generator.isFinished ? -ECANCELED : 0
+        }
+        unsafe result?.pointee = value
+        return 1
+    } catch {
+        return status(of: error)
+    }
+}
+
+@c @implementation
+public func ringlet_generator_release(_ generator: OpaquePointer!) -> Int32 {
+    guard let pointer = unsafe generator else { return 0 }
+    let object = unsafe object(pointer, as: GeneratorObject.self)
+    guard let generator = unsafe object.generator else { return -EBUSY }
+    guard unsafe generator.isOnItsThread else { return -EPERM }
+    if unsafe generator.isRunning { return -EBUSY }
+    unsafe withExtendedLifetime(taken(pointer, as: GeneratorObject.self)) { $0.drop() }
+    return 0
+}
+
+// MARK: - Inside the body
+
+@c @implementation
+public func ringlet_generator_yield(
+    _ generator: OpaquePointer!, _ value: UnsafeMutableRawPointer!,
+    _ sent: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
+) -> Int32 {
+    guard let pointer = unsafe generator else { return -EINVAL }
+    guard let yielder = unsafe object(pointer, as: GeneratorObject.self).yielder,
+        unsafe yielder.isUsable
+    else { return -EPERM }
+    do {
+        let received = try unsafe yielder(value)
+        unsafe sent?.pointee = received
+        return 0
+    } catch {
+        return status(of: error)
+    }
+}
+
+@c @implementation
+public func ringlet_generator_delegate(
+    _ generator: OpaquePointer!, _ inner: OpaquePointer!, _ result: UnsafeMutablePointer<Int64>!
+) -> Int32 {
+    guard let pointer = unsafe generator, let inner = unsafe inner,
+        let other = unsafe object(inner, as: GeneratorObject.self).generator
+    else { return -EINVAL }
+    guard let yielder = unsafe object(pointer, as: GeneratorObject.self).yielder,
+        unsafe yielder.isUsable
+    else { return -EPERM }
+    do {
+        let value = try unsafe yielder.from(other)
+        unsafe result?.pointee = value
+        return 0
+    } catch {
+        return status(of: error)
+    }
+}
