@@ -14,7 +14,10 @@ _Thread_local cctx_raw_thread cctx_this_raw_thread __attribute__((tls_model("ini
 int32_t cctx_raw_thread_number(void) { return (int32_t)syscall(SYS_gettid); }
 
 void cctx_raw_prepare_again(void) {
-    if (cctx_thread_prepare() == 0) return;
+    if (cctx_thread_prepare() == 0) {
+        cctx_host_find_access_head();
+        return;
+    }
     static const char message[] = "ringlet: a thread could not be prepared for coroutines again "
                                   "after its scheduler ended\n";
     ssize_t ignored = write(STDERR_FILENO, message, sizeof message - 1);

@@ -164,6 +164,7 @@ final class RawThread: @unchecked Sendable {
     /// Finds the words of the runtime that a raw context exchanges. Where one is not found, the
     /// context runs without that exchange.
     private static func findRuntimeWords() {
+        cctx_host_find_access_head()
         if findLocals() || !cctx_host_has_slot() { return }
         // A binding is in place here. On a thread where there is none, the word can be found.
         var helper = pthread_t()
