@@ -10,9 +10,10 @@ internal import TimerSubjects
 
 let usage = """
     ringlet-bench [--rounds N] [--only TEXT] SUBJECT...
-        switch  fibers  tasks  spawn  timers  ring     tables, each with its reference
+        switch  generators  fibers  tasks  spawn  timers  ring     tables, each with its reference
     ringlet-bench sleepers fibers|tasks|tasks-of-swift COUNT     once, in this process
     ringlet-bench lives COUNT     coroutines made and dropped, and the memory afterwards
+    ringlet-bench live-generators COUNT                          once, in this process
     """
 
 @main
@@ -50,10 +51,17 @@ enum RingletBench {
             }
             return try measureLives(count: count)
         }
+        if arguments.first == "live-generators" {
+            guard arguments.count == 2, let count = Int(arguments.last ?? ""), count > 0 else {
+                throw Usage()
+            }
+            return try measureLiveGenerators(count)
+        }
         guard !arguments.isEmpty else { throw Usage() }
         for subject in arguments {
             switch subject {
             case "switch": try measureSwitch(plan)
+            case "generators": try measureGenerators(plan)
             case "fibers": try measureFibers(plan)
             case "tasks": try measureTasks(plan)
             case "spawn": try measureSpawn(plan)

@@ -25,8 +25,9 @@ func measureSwitch(_ plan: Plan) throws {
     }
     try table.run()
 
-    // The public types, which swap the task-local head and the current task, too.
-    table = Comparison("Coroutine and generator", plan)
+    // The public type, which swaps the task-local head and the current task, too. Generators have a table of
+    // their own.
+    table = Comparison("Coroutine", plan)
     table.add("context alone, both ways") { try sample(count: count, subject_switch_from_any_base) }
     table.add("Coroutine.switch, both ways") { try switchCoroutine(Int(count / 4)) }
     // Beside greenlet: greenlet_switch.py.
@@ -34,8 +35,6 @@ func measureSwitch(_ plan: Plan) throws {
     table.add("Coroutine to coroutine, both ways") { try switchBetween(Int(count / 4)) }
     table.add("Coroutine, life of an empty one") { try coroutineLives(100_000) }
     table.add("Coroutine, dropped half-way") { try droppedHalfWay(100_000) }
-    table.add("Generator, one element") { try takeElements(Int(count / 4)) }
-    table.add("Generator, life of an empty one") { try generatorLives(100_000) }
     try table.run()
 }
 
@@ -98,32 +97,6 @@ private func droppedHalfWay(_ count: Int) throws -> Sample {
     for _ in 0..<count {
         let coroutine = Coroutine { try Coroutine.switchToParent() }
         try coroutine.switch()
-    }
-    return watch.sample(operations: count)
-}
-
-private func takeElements(_ count: Int) throws -> Sample {
-    let numbers = Generator(of: Int.self) { yield in
-        var number = 0
-        while true {
-            try yield(number)
-            number &+= 1
-        }
-    }
-    var sum = 0
-    let watch = Stopwatch()
-    for _ in 0..<count { sum &+= try numbers.next() ?? 0 }
-    let sample = watch.sample(operations: count)
-    precondition(sum == count * (count - 1) / 2, "the generator lost an element")
-    try numbers.close()
-    return sample
-}
-
-private func generatorLives(_ count: Int) throws -> Sample {
-    let watch = Stopwatch()
-    for _ in 0..<count {
-        let empty = Generator(of: Int.self) { _ in }
-        _ = try empty.next()
     }
     return watch.sample(operations: count)
 }
