@@ -13,7 +13,7 @@ extension AsyncGenerator {
     @available(*, noasync, message: "in a task, await send(_:)")
     @discardableResult
     public func send(_ value: Sent) throws -> Element? {
-        try Fiber.await { try await core.step(.value(value)) }
+        try Fiber.await { try await core.step(.value, value) }
     }
 
     /// As `throw(_:)` of a task. Suspends the fiber.
@@ -35,7 +35,7 @@ extension AsyncGenerator where Sent == Void {
     /// As `next()` of a task. Suspends the fiber.
     @available(*, noasync, message: "in a task, await next()")
     public func next() throws -> Element? {
-        try Fiber.await { try await core.step(.nothing(())) }
+        try Fiber.await { try await core.step(.nothing, ()) }
     }
 }
 
@@ -43,6 +43,6 @@ extension AsyncGenerator where Sent: ExpressibleByNilLiteral {
     /// As `next()` of a task. Suspends the fiber.
     @available(*, noasync, message: "in a task, await next()")
     public func next() throws -> Element? {
-        try Fiber.await { try await core.step(.nothing(nil)) }
+        try Fiber.await { try await core.step(.nothing, .some(nil)) }
     }
 }

@@ -52,7 +52,7 @@ public final class AsyncGenerator<Element: Sendable, Sent: Sendable, Return: Sen
     }
 
     deinit {
-        core.end(because: .dropped)
+        core.endDropped()
     }
 
     // MARK: Elements
@@ -73,7 +73,7 @@ public final class AsyncGenerator<Element: Sendable, Sent: Sendable, Return: Sen
     ///   before.
     @discardableResult
     public func send(_ value: Sent) async throws -> Element? {
-        try await core.step(.value(value))
+        try await core.step(.value, value)
     }
 
     /// Makes the pending `yield` throw `error`, and runs the body to its next one, whose element is
@@ -137,14 +137,14 @@ extension AsyncGenerator where Sent == Void {
     ///
     /// - Throws: What the body threw, once; ``GeneratorError/alreadyRunning``.
     public func next() async throws -> Element? {
-        try await core.step(.nothing(()))
+        try await core.step(.nothing, ())
     }
 }
 
 extension AsyncGenerator where Sent: ExpressibleByNilLiteral {
     /// Starts the body, or sends nil to its pending `yield`; otherwise as ``send(_:)``.
     public func next() async throws -> Element? {
-        try await core.step(.nothing(nil))
+        try await core.step(.nothing, .some(nil))
     }
 }
 

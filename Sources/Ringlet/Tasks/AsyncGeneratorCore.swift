@@ -47,70 +47,39 @@ final class AsyncGeneratorCore<Element: Sendable, Sent: Sendable, Return: Sendab
     // MARK: The end
 
     func close() async throws -> Return? {
-        if discard() { return nil }
+        if turn.withLock({ $0.discard() }) { dropBody() }
+        if state == .ended { return nil }
         do {
             if try await exchange(.error(GeneratorExit())) != nil {
                 throw GeneratorError.ignoredExit
             }
         } catch is GeneratorExit {
-            shared.withLock { $0.failure = nil }
+            turn.withLock { $0.failure = nil }
         }
         return returned
     }
 
-    /// Ends a body that has not begun. True if there is nothing more to do.
-    private func discard() -> Bool {
-        let (wasPending, isOver) = shared.withLock { shared in
-            switch shared.turn {
-            case .pending:
-                shared.turn = .ended
-                return (true, true)
-            case .ended: return (false, true)
-            case .suspended, .running, .ending: return (false, false)
-            }
-        }
-        if wasPending { dropBody() }
-        return isOver
+    /// The last reference is gone. Brings the body to its end, and waits for nothing. Any thread.
+    func endDropped() {
+        if turn.withLock({ $0.discard() }) { dropBody() }
+        end(atShutdown: false)
     }
 
-    enum EndReason { case dropped, shutdown }
-
-    private enum Act {
-        case exit(Resumption<Answer>)
-        case cancel(Task<Void, Never>?)
-        case drop, nothing
+    func endAtShutdown() {
+        end(atShutdown: true)
     }
 
-    /// Brings the body to its end, and waits for nothing. Any thread.
-    func end(because reason: EndReason) {
-        let act: Act = shared.withLock { shared in
-            switch shared.turn {
-            case .suspended(let body):
-                shared.isClosing = true
-                shared.turn = .ending
-                return .exit(body)
-            case .running where reason == .shutdown:
-                shared.isClosing = true
-                return .cancel(shared.task)
-            case .pending where reason == .dropped:
-                shared.turn = .ended
-                return .drop
-            case .pending, .running, .ending, .ended: return .nothing
-            }
-        }
-        switch act {
-        case .exit(let body): body.resume(.failure(GeneratorExit()))
+    private func end(atShutdown: Bool) {
+        switch turn.withLock({ $0.end(atShutdown: atShutdown) }) {
+        case .exit(let body): exit(body)
         case .cancel(let task): task?.cancel()
-        case .drop: dropBody()
         case .nothing: break
         }
     }
 
-    func endAtShutdown() { end(because: .shutdown) }
-
     func result() throws -> Return? {
-        let (isEnded, failure) = shared.withLock { shared in
-            if case .ended = shared.turn { (true, shared.failure) } else { (false, nil) }
+        let (isEnded, failure) = turn.withLock { turn in
+            if case .ended = turn.side { (true, turn.failure) } else { (false, nil) }
         }
         if let failure { throw failure }
         return isEnded ? returned : nil

@@ -183,6 +183,33 @@ private func gated(_ gate: Flag, _ lines: Journal<String>) -> AsyncGenerator<Int
         }
     }
 
+    @Test func `tasks that contend for one generator get each element once, or are refused`()
+        async throws
+    {
+        let numbers = AsyncGenerator(of: Int.self) { yield in
+            for number in 0..<2000 { try await yield(number) }
+            throw Failure(number: 3)
+        }
+        let (seen, failures) = (Journal<Int>(), Counter())
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    while !numbers.isFinished {
+                        do {
+                            if let number = try await numbers.next() { seen.note(number) }
+                        } catch GeneratorError.alreadyRunning {
+                            await Task.yield()
+                        } catch {
+                            failures.add()
+                        }
+                    }
+                }
+            }
+        }
+        #expect(seen.all.sorted() == Array(0..<2000))
+        #expect(failures.value == 1)
+    }
+
     @Test func `a yield while nobody has asked is refused`() async throws {
         let leaked = Mutex<AsyncYielder<Int, Void>?>(nil)
         let numbers = AsyncGenerator(of: Int.self) { yield in
