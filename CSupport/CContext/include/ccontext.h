@@ -233,11 +233,12 @@ CCTX_INLINE void cctx_resume_plain(cctx *context) {
 // holds nothing either, which its state tells, only errno has to be put in place.
 CCTX_INLINE void cctx_resume(cctx *context, bool base_is_clean) {
     cctx_thread *thread = &cctx_this_thread;
-    char *state = (char *)context->exclusivity;
     if (!base_is_clean) {
-        thread->enter_exclusivity(state);
+        char *state = (char *)context->exclusivity;
+        bool held = (context->exclusivity[0] | context->exclusivity[1] | *thread->access_head) != 0;
+        if (__builtin_expect(held, 0)) thread->enter_exclusivity(state);
         cctx_resume_plain(context);
-        thread->exit_exclusivity(state);
+        if (__builtin_expect(held || *thread->access_head != 0, 0)) thread->exit_exclusivity(state);
         return;
     }
     if (__builtin_expect(context->state != cctx_suspended_bare, 0)) {

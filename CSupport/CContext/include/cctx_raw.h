@@ -121,13 +121,7 @@ CCTX_INLINE void cctx_raw_resume(cctx_raw *raw) {
     raw->fiber = cctx_this_host_thread.running;
     cctx_raw_exchange(task_slot, &raw->task);
     cctx_raw_exchange(locals_slot, &raw->locals);
-    // Accesses in flight are exchanged when either side has any, as in cctx_resume for a clean base.
-    cctx_thread *thread = &cctx_this_thread;
-    char *state = (char *)raw->context.exclusivity;
-    bool held = (raw->context.exclusivity[0] | raw->context.exclusivity[1] | *thread->access_head) != 0;
-    if (__builtin_expect(held, 0)) thread->enter_exclusivity(state);
-    cctx_resume_plain(&raw->context);
-    if (__builtin_expect(held || *thread->access_head != 0, 0)) thread->exit_exclusivity(state);
+    cctx_resume(&raw->context, false);
     cctx_raw_exchange(locals_slot, &raw->locals);
     cctx_raw_exchange(task_slot, &raw->task);
 }
