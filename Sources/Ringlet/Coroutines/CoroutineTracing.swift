@@ -50,6 +50,7 @@ extension CoroutineThread {
     func setTracer(_ tracer: CoroutineTracer?) -> CoroutineTracer? {
         defer {
             tracing.tracer = tracer
+            tracing.origin = nil
             setTraced(tracer != nil)
         }
         return tracing.tracer
@@ -64,16 +65,18 @@ extension CoroutineThread {
         }
     }
 
-    /// Notes who gives control away.
+    private var isTraced: Bool {
+        unsafe cctx_current_raw_thread().pointee.attention & Self.traced != 0
+    }
+
+    /// Notes who gives control away, for the tracer if there is one.
     func noteOrigin(_ origin: AnyCoroutine?) {
-        tracing.origin = origin
+        if isTraced { tracing.origin = origin }
     }
 
     /// Tells the tracer that a transfer has happened. On the target's stack.
     func trace(_ kind: CoroutineTransfer.Kind) throws {
-        guard unsafe cctx_current_raw_thread().pointee.attention & Self.traced != 0,
-            let tracer = tracing.tracer
-        else { return }
+        guard isTraced, let tracer = tracing.tracer else { return }
         let transfer = CoroutineTransfer(
             kind: kind, origin: tracing.origin, target: AnyCoroutine.innermost)
         tracing.origin = nil

@@ -19,6 +19,23 @@ import Testing
         #expect(log.all == ["drop", "cleaned", "dropped"])
     }
 
+    @Test(arguments: [false, true])
+    func `nothing of one that has ended is kept`(_ isTraced: Bool) throws {
+        weak var ended: Coroutine<Int>?
+        weak var closed: Coroutine<Int>?
+        if isTraced { AnyCoroutine.setTracer { _ in } }
+        do {
+            let one = Coroutine<Int> { first in first }
+            let two = Coroutine<Int> { first in try Coroutine.switchToParent(first) }
+            (ended, closed) = (one, two)
+            try one.switch(1)
+            try two.switch(1)
+            try two.close()
+        }
+        #expect(ended == nil && closed == nil)
+        AnyCoroutine.setTracer(nil)
+    }
+
     @Test func `scenario 12: an error that escapes is reported once`() throws {
         let reports = Journal<String>()
         let previous = AnyCoroutine.setUnseenErrorHandler { error, coroutine in
