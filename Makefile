@@ -60,6 +60,8 @@ test-swift: deps
 	RINGLET_KERNEL_MASK=5.15 $(SWIFT_TEST)
 	RINGLET_KERNEL_MASK=5.19 $(SWIFT_TEST)
 	RINGLET_KERNEL_MASK=6.1 $(SWIFT_TEST)
+	RINGLET_KERNEL_MASK=-recv $(SWIFT_TEST)
+	RINGLET_KERNEL_MASK=6.1,-openat,-close,-read $(SWIFT_TEST)
 
 test-c: stage
 	$(MAKE) --no-print-directory -C Tests/C/context check

@@ -95,6 +95,7 @@ static const curing_kernel io_uring_kernel = {
     .enter = real_enter,
     .do_register = real_register,
     .teardown = real_teardown,
+    .with_emulation = &curing_mixed,
 };
 
 const curing_kernel *curing_io_uring(void) { return &io_uring_kernel; }

@@ -29,8 +29,8 @@ static const uint32_t rungs[] = {
     0,
 };
 
-static uint32_t flags_above(curing_mask mask) {
-    switch (mask) {
+static uint32_t flags_above(curing_mask version) {
+    switch (version) {
     case CURING_MASK_5_15:
         return CURING_SETUP_SUBMIT_ALL | CURING_SETUP_COOP_TASKRUN | CURING_SETUP_TASKRUN_FLAG |
                CURING_SETUP_SINGLE_ISSUER | CURING_SETUP_DEFER_TASKRUN;
@@ -41,17 +41,21 @@ static uint32_t flags_above(curing_mask mask) {
     }
 }
 
-static int probe(curing_ring *ring, curing_refusal *refusal) {
+// Without these the kernel's ring and an emulated one cannot be beside each other.
+static const uint64_t irreplaceable_opcodes = UINT64_C(1) << CURING_OP_ASYNC_CANCEL | UINT64_C(1) << CURING_OP_POLL_ADD;
+
+// Which of the opcodes the kernel lacks, one bit each. Returns 0 or a negative errno.
+static int probe(curing_ring *ring, uint64_t *missing) {
     enum { OPERATIONS = 64 };
     struct io_uring_probe *table =
         calloc(1, sizeof *table + OPERATIONS * sizeof(struct io_uring_probe_op));
     if (!table) return -ENOMEM;
     int error = ring->kernel->do_register(ring, IORING_REGISTER_PROBE, table, OPERATIONS);
+    *missing = 0;
     for (size_t i = 0; i < sizeof required_opcodes && error >= 0; i++) {
         uint8_t opcode = required_opcodes[i];
         if (opcode > table->last_op || !(table->ops[opcode].flags & IO_URING_OP_SUPPORTED)) {
-            refusal->missing_opcode = opcode;
-            error = -EOPNOTSUPP;
+            *missing |= UINT64_C(1) << opcode;
         }
     }
     free(table);
@@ -69,26 +73,61 @@ static int try_sizes(curing_ring *ring, uint32_t sq, uint32_t cq, uint32_t flags
     }
 }
 
-int curing_create(curing_ring *ring, const curing_kernel *kernel, uint32_t sq_entries,
-                  uint32_t cq_entries, curing_mask mask, curing_refusal *refusal) {
+// By the ladder, the best ring of this kernel.
+static int climb(curing_ring *ring, const curing_kernel *kernel, uint64_t emulated_opcodes,
+                 uint32_t sq_entries, uint32_t cq_entries, curing_mask version, curing_refusal *refusal) {
     memset(ring, 0, sizeof *ring);
-    *refusal = (curing_refusal){.missing_opcode = -1};
     ring->kernel = kernel;
+    ring->emulated_opcodes = emulated_opcodes;
     ring->fd = -1;
     int error = -EINVAL;
     for (size_t i = 0; i < sizeof rungs / sizeof *rungs && error == -EINVAL; i++) {
-        if (rungs[i] & flags_above(mask)) continue;
+        if (rungs[i] & flags_above(version)) continue;
         error = try_sizes(ring, sq_entries, cq_entries, rungs[i], refusal);
         if (error == 0) ring->setup_flags = rungs[i];
     }
-    if (error < 0) {
-        refusal->error = error;
-        return error;
-    }
+    return error;
+}
+
+// What a ring lacks beyond what is emulated beside it. Returns 0, or a negative errno when it cannot be used so.
+static int find_missing(curing_ring *ring, bool can_emulate, uint64_t *missing, curing_refusal *refusal) {
     refusal->missing_features = required_features & ~ring->features;
-    error = refusal->missing_features ? -EOPNOTSUPP : probe(ring, refusal);
-    if (error < 0) {
+    int error = refusal->missing_features ? -EOPNOTSUPP : probe(ring, missing);
+    if (error < 0) return error;
+    *missing &= ~ring->emulated_opcodes;
+    uint64_t fatal = *missing & (can_emulate ? irreplaceable_opcodes : UINT64_MAX);
+    if (fatal == 0) return 0;
+    refusal->missing_opcode = __builtin_ctzll(fatal);
+    return -EOPNOTSUPP;
+}
+
+// A ring with all opcodes, the kernel's own or emulated.
+static int make(curing_ring *ring, const curing_kernel *kernel, uint32_t sq_entries, uint32_t cq_entries,
+                curing_ceiling ceiling, curing_refusal *refusal) {
+    bool can_emulate = kernel->with_emulation != NULL;
+    uint64_t lacking = can_emulate ? ceiling.lacking : 0;
+    if (lacking & irreplaceable_opcodes) {
+        refusal->missing_opcode = __builtin_ctzll(lacking & irreplaceable_opcodes);
+        return -EOPNOTSUPP;
+    }
+    for (;;) {
+        const curing_kernel *complete = lacking ? kernel->with_emulation : kernel;
+        int error = climb(ring, complete, lacking, sq_entries, cq_entries, ceiling.version, refusal);
+        if (error < 0) return error;
+        uint64_t missing = 0;
+        error = find_missing(ring, can_emulate, &missing, refusal);
+        if (error == 0 && missing == 0) return 0;
         curing_destroy(ring);
+        if (error < 0) return error;
+        lacking |= missing;
+    }
+}
+
+int curing_create(curing_ring *ring, const curing_kernel *kernel, uint32_t sq_entries,
+                  uint32_t cq_entries, curing_ceiling ceiling, curing_refusal *refusal) {
+    *refusal = (curing_refusal){.missing_opcode = -1};
+    int error = make(ring, kernel, sq_entries, cq_entries, ceiling, refusal);
+    if (error < 0) {
         refusal->error = error;
         return error;
     }
@@ -98,11 +137,11 @@ int curing_create(curing_ring *ring, const curing_kernel *kernel, uint32_t sq_en
     if (ring->setup_flags & (CURING_SETUP_COOP_TASKRUN | CURING_SETUP_SINGLE_ISSUER)) {
         ring->capabilities |= CURING_CAN_CANCEL_BY_FD;
     }
-    if (mask != CURING_MASK_5_15 && (ring->features & CURING_FEAT_CQE_SKIP)) {
+    if (ceiling.version != CURING_MASK_5_15 && (ring->features & CURING_FEAT_CQE_SKIP)) {
         ring->capabilities |= CURING_CAN_SKIP_SUCCESS;
     }
     // Without this flag a loop that sleeps in enter is shown as waiting for a disk.
-    if (mask == CURING_MASK_NONE && (ring->features & CURING_FEAT_NO_IOWAIT)) {
+    if (ceiling.version == CURING_MASK_NONE && (ring->features & CURING_FEAT_NO_IOWAIT)) {
         ring->enter_flags |= CURING_ENTER_NO_IOWAIT;
     }
     return 0;

@@ -103,13 +103,17 @@ struct engine {
 
 // kernel.c
 
-// Posts the completion of one submission.
+// Makes room for one completion more than those of everything in flight. False when there is no memory.
+bool emulated_reserve(engine *engine);
+// Posts the completion of one submission, for which there is room.
 void emulated_post(engine *engine, uint64_t user_data, int32_t result);
 
 // submit.c
 
 // Starts what a submission asks for. Its completion may be posted before this returns.
 void emulated_submit(engine *engine, const curing_sqe *sqe);
+// Does what an ASYNC_CANCEL asks for, and posts nothing. Returns the result.
+int32_t emulated_cancel(engine *engine, const curing_sqe *sqe);
 // Ends an operation that is in no list any more: posts its result and reuses its memory.
 void emulated_end(engine *engine, operation *operation, int32_t result);
 // Hands an operation that is in no list to a thread.
@@ -151,6 +155,8 @@ void emulated_unlist(engine *engine, operation *operation);
 int32_t emulated_cancel_waiting(engine *engine, int32_t fd);
 // Forgets a number that is about to be closed; nothing may wait there.
 void emulated_forget(engine *engine, int32_t fd);
+// For how many nanoseconds descriptors need not be looked at although there is no event; negative: for ever.
+int64_t emulated_patience(const engine *engine);
 // Collects events for at most `timeout` nanoseconds (negative: no limit) and attempts what they
 // concern. Returns 0 or -EINTR.
 int emulated_collect(engine *engine, int64_t timeout);

@@ -57,8 +57,7 @@ static void flush_overflow(engine *engine) {
     set_flag(engine, CURING_SQ_CQ_OVERFLOW, engine->overflow_count > 0);
 }
 
-// Makes room for the completions of everything in flight and one more.
-static bool reserve_completion(engine *engine) {
+bool emulated_reserve(engine *engine) {
     uint32_t needed = engine->overflow_count + engine->in_flight + 1;
     if (needed <= engine->overflow_capacity) return true;
     uint32_t capacity = engine->overflow_capacity * 2;
@@ -136,7 +135,7 @@ static uint32_t submit(engine *engine, uint32_t count) {
     uint32_t head = engine->sq_head;
     if (count > tail - head) count = tail - head;
     uint32_t submitted = 0;
-    while (submitted < count && reserve_completion(engine)) {
+    while (submitted < count && emulated_reserve(engine)) {
         emulated_submit(engine, &engine->ring->sqes[(head + submitted) & engine->ring->sq_mask]);
         submitted++;
     }

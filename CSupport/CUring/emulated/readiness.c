@@ -262,15 +262,17 @@ static int wait_for_events(engine *engine, struct epoll_event *events, int64_t t
     return epoll_wait(engine->epoll, events, EVENTS_PER_COLLECT, (int)milliseconds);
 }
 
+int64_t emulated_patience(const engine *engine) {
+    // What nobody waits for can be wrong for as long as it likes.
+    if (engine->unverified_count == 0 || engine->in_flight == 0) return -1;
+    uint64_t age = curing_now() - engine->unverified_since;
+    return age < verify_after ? (int64_t)(verify_after - age) : 0;
+}
+
 int emulated_collect(engine *engine, int64_t timeout) {
-    if (engine->unverified_count > 0) {
-        uint64_t age = curing_now() - engine->unverified_since;
-        if (age >= verify_after) {
-            verify(engine);
-        } else if (timeout < 0 || (uint64_t)timeout > verify_after - age) {
-            timeout = (int64_t)(verify_after - age);
-        }
-    }
+    int64_t patience = emulated_patience(engine);
+    if (patience == 0) verify(engine);
+    else if (patience > 0 && (timeout < 0 || timeout > patience)) timeout = patience;
     struct epoll_event events[EVENTS_PER_COLLECT];
     int number = wait_for_events(engine, events, timeout);
     if (number < 0) return -errno;

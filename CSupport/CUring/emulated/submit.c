@@ -107,7 +107,7 @@ static int32_t cancel_by_descriptor(engine *engine, int32_t fd) {
     return count;
 }
 
-static int32_t cancel_requested(engine *engine, const curing_sqe *sqe) {
+int32_t emulated_cancel(engine *engine, const curing_sqe *sqe) {
     switch (sqe->operation_flags) {
     case 0:
         return cancel_by_user_data(engine, sqe->address);
@@ -174,7 +174,7 @@ static bool must_queue(engine *engine, const curing_sqe *sqe, uint16_t events) {
 void emulated_submit(engine *engine, const curing_sqe *sqe) {
     switch (sqe->opcode) {
     case CURING_OP_ASYNC_CANCEL:
-        emulated_post(engine, sqe->user_data, cancel_requested(engine, sqe));
+        emulated_post(engine, sqe->user_data, emulated_cancel(engine, sqe));
         return;
     case CURING_OP_CLOSE:
         emulated_forget(engine, sqe->fd);

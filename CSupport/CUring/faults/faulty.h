@@ -55,7 +55,8 @@ typedef struct faulty {
 // kernel.c
 
 // Makes the table for a plan's rings over `inner`.
-void faulty_fill(faulty_kernel *kernel, curing_faults *plan, const curing_kernel *inner);
+void faulty_fill(faulty_kernel *kernel, curing_faults *plan, const curing_kernel *inner,
+                 const faulty_kernel *with_emulation);
 
 // plan.c
 

@@ -50,6 +50,7 @@ static int faulty_setup(curing_ring *ring, uint32_t sq_entries, uint32_t cq_entr
     faulty_join(state, table(ring)->plan);
     state->inner.kernel = table(ring)->inner;
     state->inner.fd = -1;
+    state->inner.emulated_opcodes = ring->emulated_opcodes;
     curing_fault fault;
     bool fails = faulty_decide(state, CURING_FAULT_SETUP, CURING_ANY_OPCODE, sq_entries, &fault);
     int error = fails ? fault.value
@@ -199,13 +200,15 @@ static int faulty_enter(curing_ring *ring, uint32_t to_submit, uint32_t min_comp
                                                                                  : error;
 }
 
-void faulty_fill(faulty_kernel *kernel, curing_faults *plan, const curing_kernel *inner) {
+void faulty_fill(faulty_kernel *kernel, curing_faults *plan, const curing_kernel *inner,
+                 const faulty_kernel *with_emulation) {
     *kernel = (faulty_kernel){
         .table = {.name = inner->name,
                   .setup = faulty_setup,
                   .enter = faulty_enter,
                   .do_register = faulty_register,
-                  .teardown = faulty_teardown},
+                  .teardown = faulty_teardown,
+                  .with_emulation = with_emulation ? &with_emulation->table : NULL},
         .inner = inner,
         .plan = plan,
     };

@@ -10,7 +10,7 @@
 enum { OPCODES = 64, ERRORS = 134 };
 
 struct curing_faults {
-    faulty_kernel over_io_uring, over_emulated;
+    faulty_kernel over_io_uring, over_mixed, over_emulated;
     uint64_t spared;
     // The rest under the lock.
     pthread_mutex_t lock;
@@ -167,8 +167,9 @@ curing_faults *curing_faults_create(uint64_t spared) {
     if (!plan) return NULL;
     plan->spared = spared;
     pthread_mutex_init(&plan->lock, NULL);
-    faulty_fill(&plan->over_io_uring, plan, curing_io_uring());
-    faulty_fill(&plan->over_emulated, plan, curing_emulated());
+    faulty_fill(&plan->over_mixed, plan, curing_io_uring()->with_emulation, NULL);
+    faulty_fill(&plan->over_io_uring, plan, curing_io_uring(), &plan->over_mixed);
+    faulty_fill(&plan->over_emulated, plan, curing_emulated(), NULL);
     return plan;
 }
 

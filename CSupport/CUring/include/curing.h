@@ -60,9 +60,11 @@ typedef struct curing_kernel {
     int (*do_register)(curing_ring *ring, uint32_t opcode, void *_Nullable argument, uint32_t count);
     // The end of what `setup` began. Requests in flight are cancelled by the kernel.
     void (*teardown)(curing_ring *ring);
+    // This kernel with the ring's `emulated_opcodes` emulated beside it; null where there is none.
+    const struct curing_kernel *_Nullable with_emulation;
 } curing_kernel;
 
-// The io_uring of the running Linux, through liburing.
+// The io_uring of the running Linux, through liburing. Single opcodes that it lacks are emulated.
 const curing_kernel *curing_io_uring(void);
 
 // A program that reads the same submissions and writes the same completions, for where io_uring
@@ -108,6 +110,8 @@ struct curing_ring {
     uint32_t backlog_capacity;
     // The kernel's own state (for io_uring: liburing's struct io_uring).
     void *_Nullable kernel_state;
+    // Opcodes that the kernel lacks and that are emulated beside it, one bit each. Set before `setup`.
+    uint64_t emulated_opcodes;
     // The list of all rings of the process, under the lock of fork.c.
     curing_ring *_Nullable next;
     curing_ring *_Nullable previous;
@@ -119,7 +123,7 @@ enum {
     CURING_CAN_SKIP_SUCCESS = 1u << 1, // CURING_SQE_CQE_SKIP_SUCCESS, 5.17; not emulated
 };
 
-// A ceiling on what the library uses, to imitate an older kernel. 0 means no ceiling.
+// A version whose setup flags, and what follows from them, are not exceeded. 0 means no ceiling.
 typedef enum curing_mask {
     CURING_MASK_NONE = 0,
     CURING_MASK_5_15 = 515,
@@ -127,20 +131,27 @@ typedef enum curing_mask {
     CURING_MASK_6_1 = 601,
 } curing_mask;
 
+// A ceiling on what the library uses of io_uring, to imitate another kernel; all 0 means none.
+typedef struct curing_ceiling {
+    curing_mask version;
+    uint64_t lacking; // opcodes that are taken away, one bit each
+} curing_ceiling;
+
 // Why a ring could not be made.
 typedef struct curing_refusal {
     int32_t error;           // negative errno of the last attempt
     uint32_t sq_entries;     // size of the last attempt
-    int32_t missing_opcode;  // an opcode that the kernel lacks, or -1
+    int32_t missing_opcode;  // an opcode that the kernel lacks and that cannot be emulated, or -1
     uint32_t missing_features;
 } curing_refusal;
 
 // Makes a ring by the setup ladder: {SINGLE_ISSUER, DEFER_TASKRUN, ...}, then COOP_TASKRUN, then
 // bare; on ENOMEM the sizes are halved down to 32/256, since the queues are charged against
-// RLIMIT_MEMLOCK of the user. The ring is disabled where the kernel can do so: the thread that will
+// RLIMIT_MEMLOCK of the user. Where io_uring lacks opcodes the ring is another one, with those emulated beside it
+// (`emulated_opcodes`). The ring is disabled where the kernel can do so: the thread that will
 // own it calls `curing_enable`. Any thread. Returns 0 or a negative errno with the cause in `refusal`.
 int curing_create(curing_ring *ring, const curing_kernel *kernel, uint32_t sq_entries,
-                  uint32_t cq_entries, curing_mask mask, curing_refusal *refusal);
+                  uint32_t cq_entries, curing_ceiling ceiling, curing_refusal *refusal);
 
 // Makes the calling thread the owner. Returns 0 or a negative errno.
 int curing_enable(curing_ring *ring);

@@ -5,7 +5,7 @@ import CUring
 public enum KernelPreference: String, Sendable, Hashable, CaseIterable {
     /// io_uring; the emulated ring where io_uring is refused. That is said once on standard error.
     case automatic = "auto"
-    /// io_uring or nothing.
+    /// io_uring or nothing. Single operations that the kernel's io_uring lacks are emulated.
     case ioUring = "io_uring"
     /// The emulated ring: the same operations over epoll(7) and a few threads. No system call of
     /// io_uring is made.
@@ -28,20 +28,3 @@ struct KernelChoice: Sendable {
     }
 }
 
-/// A ceiling on what is used of the kernel, to imitate an older one in tests:
-/// `RINGLET_KERNEL_MASK=5.15`, `5.19` or `6.1`.
-enum KernelMask: String {
-    case none = ""
-    case linux5_15 = "5.15"
-    case linux5_19 = "5.19"
-    case linux6_1 = "6.1"
-
-    var native: curing_mask {
-        switch self {
-        case .none: CURING_MASK_NONE
-        case .linux5_15: CURING_MASK_5_15
-        case .linux5_19: CURING_MASK_5_19
-        case .linux6_1: CURING_MASK_6_1
-        }
-    }
-}

@@ -14,9 +14,15 @@ public struct KernelInfo: Sendable, Hashable, CustomStringConvertible {
     /// Why it is not io_uring; nil when it is.
     public let reason: String?
 
+    /// What io_uring of this kernel lacks and what is emulated beside it: the names of opcodes, as "recv". Empty
+    /// where it lacks nothing, and on the emulated ring.
+    public let emulatedOperations: [String]
+
     public var description: String {
         let flags = String(setupFlags, radix: 16)
         let queues = "queues of \(submissionEntries) and \(completionEntries)"
-        return "\(name), setup flags 0x\(flags), \(queues)" + (reason.map { " (\($0))" } ?? "")
+        let lacking = emulatedOperations.joined(separator: ", ")
+        let rest = lacking.isEmpty ? "" : ", \(lacking) emulated"
+        return "\(name), setup flags 0x\(flags), \(queues)\(rest)" + (reason.map { " (\($0))" } ?? "")
     }
 }

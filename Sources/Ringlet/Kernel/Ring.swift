@@ -57,7 +57,8 @@ struct Ring {
         unsafe KernelInfo(
             name: String(cString: ring.pointee.kernel.unsafelyUnwrapped.pointee.name),
             setupFlags: ring.pointee.setup_flags, submissionEntries: Int(ring.pointee.sq_entries),
-            completionEntries: Int(ring.pointee.cq_entries), reason: reason)
+            completionEntries: Int(ring.pointee.cq_entries), reason: reason,
+            emulatedOperations: KernelOperation.names(in: ring.pointee.emulated_opcodes))
     }
 
     /// Submissions that the kernel has not consumed yet.

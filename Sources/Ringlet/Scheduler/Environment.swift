@@ -1,11 +1,11 @@
 /// The environment variables that Ringlet reads, each when a scheduler is made.
 enum Environment {
-    /// `RINGLET_KERNEL_MASK`: imitate an older kernel.
+    /// `RINGLET_KERNEL_MASK`: imitate another kernel.
     static func kernelMask() throws(SchedulerError) -> KernelMask {
         guard let value = value(of: "RINGLET_KERNEL_MASK") else { return .none }
-        guard let mask = KernelMask(rawValue: value) else {
+        guard let mask = KernelMask(value) else {
             throw .invalidEnvironment(
-                "RINGLET_KERNEL_MASK=\(value); it can be 5.15, 5.19 or 6.1")
+                "RINGLET_KERNEL_MASK=\(value); it can be 5.15, 5.19 or 6.1, and -recv or another opcode")
         }
         return mask
     }

@@ -73,6 +73,10 @@ public final class Scheduler: Sendable {
         self.state = state
         self.workers = workers
         self.kernel = workers[0].ring.info(kernel.reason)
+        if !self.kernel.emulatedOperations.isEmpty {
+            let names = self.kernel.emulatedOperations.joined(separator: ", ")
+            StandardError.sayOnce("ringlet: io_uring of this kernel lacks \(names); emulated")
+        }
         self.threads = Mutex(threads)
         state.belong(to: self)
     }

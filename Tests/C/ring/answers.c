@@ -1,4 +1,5 @@
-// One submission at a time, on the kernel's ring and on the emulated one: both give the same answer.
+// One submission at a time, on the kernel's ring, on the emulated one, and on the kernel's where it lacks opcodes: all
+// give the same answer.
 //
 // Most of these are answers that the fuzzer found to differ (Tests/Fuzz). An operation that waits has no
 // answer within a moment, and gives one when it is cancelled.
@@ -22,13 +23,21 @@ enum { WAITS = 1000000 };
 
 static char buffer[64];
 
-static curing_ring make(const curing_kernel *kernel) {
+// The kernel's, the emulated one, the kernel's without the opcode in question, and without most.
+enum kind { REAL, EMULATED, WITHOUT_IT, WITHOUT_MOST, KINDS };
+static const char *const names[] = {"io_uring", "emulated", "io_uring without it", "io_uring without most"};
+
+static curing_ring make(enum kind kind, uint8_t opcode) {
+    uint64_t needed = UINT64_C(1) << CURING_OP_ASYNC_CANCEL | UINT64_C(1) << CURING_OP_POLL_ADD;
+    uint64_t lacking = kind == WITHOUT_IT ? UINT64_C(1) << opcode : kind == WITHOUT_MOST ? UINT64_MAX : 0;
+    curing_ceiling ceiling = {.lacking = lacking & ~needed};
     curing_ring ring;
     curing_refusal refusal;
-    int error = curing_create(&ring, kernel, 8, 16, CURING_MASK_NONE, &refusal);
+    const curing_kernel *kernel = kind == EMULATED ? curing_emulated() : curing_io_uring();
+    int error = curing_create(&ring, kernel, 8, 16, ceiling, &refusal);
     if (error == 0) error = curing_enable(&ring);
     if (error != 0) {
-        fprintf(stderr, "%s is refused here: %s\n", kernel->name, strerror(-error));
+        fprintf(stderr, "%s is refused here: %s\n", names[kind], strerror(-error));
         exit(77);
     }
     return ring;
@@ -62,12 +71,11 @@ static int failures;
 
 static void expect(const char *what, uint8_t opcode, int fd, uint32_t length, uint64_t offset,
                    uint32_t flags, int32_t expected) {
-    const curing_kernel *kernels[] = {curing_io_uring(), curing_emulated()};
-    for (int i = 0; i < 2; i++) {
-        curing_ring ring = make(kernels[i]);
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        curing_ring ring = make(kind, opcode);
         int32_t result = answer(&ring, opcode, fd, length, offset, flags);
         if (result != expected) {
-            fprintf(stderr, "%s: %s: %d, not %d\n", what, kernels[i]->name, result, expected);
+            fprintf(stderr, "%s: %s: %d, not %d\n", what, names[kind], result, expected);
             failures++;
         }
         curing_destroy(&ring);
@@ -78,9 +86,8 @@ static void expect(const char *what, uint8_t opcode, int fd, uint32_t length, ui
 // what would not have waited.
 static void expect_after_all_was_read(const char *what, uint8_t opcode, uint32_t length, uint64_t offset,
                                       uint32_t flags, int32_t expected) {
-    const curing_kernel *kernels[] = {curing_io_uring(), curing_emulated()};
-    for (int i = 0; i < 2; i++) {
-        curing_ring ring = make(kernels[i]);
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        curing_ring ring = make(kind, opcode);
         int pair[2];
         if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0) exit(1);
         int32_t waited = answer(&ring, CURING_OP_RECV, pair[0], 8, 0, 0);
@@ -88,7 +95,7 @@ static void expect_after_all_was_read(const char *what, uint8_t opcode, uint32_t
         int32_t received = answer(&ring, CURING_OP_RECV, pair[0], 8, 0, 0);
         int32_t result = answer(&ring, opcode, pair[0], length, offset, flags);
         if (waited != WAITS || written != 3 || received != 3 || result != expected) {
-            fprintf(stderr, "%s: %s: %d, %d, %d, not %d\n", what, kernels[i]->name, waited, received, result,
+            fprintf(stderr, "%s: %s: %d, %d, %d, not %d\n", what, names[kind], waited, received, result,
                     expected);
             failures++;
         }
@@ -100,9 +107,8 @@ static void expect_after_all_was_read(const char *what, uint8_t opcode, uint32_t
 
 // The number becomes another file's, and the ring is not told.
 static void expect_after_the_number_changed(void) {
-    const curing_kernel *kernels[] = {curing_io_uring(), curing_emulated()};
-    for (int i = 0; i < 2; i++) {
-        curing_ring ring = make(kernels[i]);
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        curing_ring ring = make(kind, CURING_OP_RECV);
         int pair[2], event = eventfd(0, 0);
         if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0) exit(1);
         int32_t waited = answer(&ring, CURING_OP_RECV, pair[0], 8, 0, 0);
@@ -111,7 +117,7 @@ static void expect_after_the_number_changed(void) {
         dup2(event, pair[0]);
         int32_t result = answer(&ring, CURING_OP_RECV, pair[0], 8, 0, 0);
         if (waited != WAITS || written != 3 || received != 3 || result != -ENOTSOCK) {
-            fprintf(stderr, "a number that changed: %s: %d, %d, %d\n", kernels[i]->name, waited, received,
+            fprintf(stderr, "a number that changed: %s: %d, %d, %d\n", names[kind], waited, received,
                     result);
             failures++;
         }
@@ -124,9 +130,8 @@ static void expect_after_the_number_changed(void) {
 
 // How a connect ends that is not refused, and that it leaves a socket which knows that it is connected.
 static void expect_connections(void) {
-    const curing_kernel *kernels[] = {curing_io_uring(), curing_emulated()};
-    for (int i = 0; i < 2; i++) {
-        curing_ring ring = make(kernels[i]);
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        curing_ring ring = make(kind, CURING_OP_CONNECT);
         struct sockaddr_in *address = (struct sockaddr_in *)buffer;
         socklen_t size = sizeof *address;
         *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -137,7 +142,7 @@ static void expect_connections(void) {
         int32_t connected = answer(&ring, CURING_OP_CONNECT, client, 0, size, 0);
         int32_t again = answer(&ring, CURING_OP_CONNECT, client, 0, size, 0);
         if (connected != 0 || again != -EISCONN) {
-            fprintf(stderr, "connect: %s: %d, %d\n", kernels[i]->name, connected, again);
+            fprintf(stderr, "connect: %s: %d, %d\n", names[kind], connected, again);
             failures++;
         }
         curing_destroy(&ring);

@@ -1,7 +1,7 @@
 // The emulated ring against the kernel's: one program of submissions, run on both, must complete alike.
 //
-// An input is a program. Its first byte says how large the queues of the emulated ring are and whether the
-// program is strict. In a strict program at most one operation waits for a direction of a descriptor, and
+// An input is a program. Its first byte says how large the queues of the emulated ring are, whether it is the
+// kernel's with some opcodes emulated beside it, and whether the program is strict. In a strict program at most one operation waits for a direction of a descriptor, and
 // none is closed under a waiting one: then every completion must be the same, with its bytes. In a loose
 // one the order among waiting operations is nobody's promise; what is left is that each has exactly
 // one completion, that it ends when it is cancelled, and that no memory is misused.
@@ -39,6 +39,14 @@ static bool is_busy(const program *program, uint8_t place, uint8_t wanted) {
         const submission *at = &program->submissions[i];
         if (at->is_over || at->place != place) continue;
         if (wanted == 0 || at->opcode == CURING_OP_POLL_ADD || direction(at->opcode) == wanted) return true;
+    }
+    return false;
+}
+
+static bool is_connecting(const program *program, uint8_t place) {
+    for (uint32_t i = 0; i < program->count; i++) {
+        const submission *at = &program->submissions[i];
+        if (!at->is_over && at->place == place && at->opcode == CURING_OP_CONNECT) return true;
     }
     return false;
 }
@@ -84,11 +92,14 @@ static void submit(program *program) {
     if (program->is_strict) {
         uint8_t way = direction(opcode);
         if ((way || opcode == CURING_OP_POLL_ADD) && is_busy(program, place, way)) return;
+        // A refusal is told once: to the connect, or to what else is under way there.
+        if (is_connecting(program, place) || (opcode == CURING_OP_CONNECT && is_busy(program, place, 0))) return;
         // Which of the two sees a descriptor's end first is not promised.
         bool ends_something = opcode == CURING_OP_CLOSE || opcode == CURING_OP_SHUTDOWN;
         if (ends_something && is_busy(program, place, 0)) return;
         // Nor what else on its way at that moment comes to: a connect when the listener goes.
-        if (ends_something) settle(program, false);
+        // Nor whether a read of a file sees a write that is on its way.
+        if (ends_something || place_is_file(place)) settle(program, false);
     }
     submission *at = begin(program, opcode, place, length);
     for (int side = 0; side < 2; side++) {
@@ -198,14 +209,26 @@ static void act_outside(program *program) {
 
 // MARK: Programs
 
-static void make_ring(int side, uint32_t entries) {
+// With `lacking` the emulated one is the kernel's, but for these opcodes.
+static void make_ring(int side, uint32_t entries, uint64_t lacking) {
     curing_refusal refusal;
-    const curing_kernel *kernel = side == REAL ? curing_io_uring() : curing_emulated();
-    int error = curing_create(&rings[side], kernel, entries, entries * 2, CURING_MASK_NONE, &refusal);
+    const curing_kernel *kernel = side == REAL || lacking ? curing_io_uring() : curing_emulated();
+    curing_ceiling ceiling = {.lacking = lacking};
+    int error = curing_create(&rings[side], kernel, entries, entries * 2, ceiling, &refusal);
     if (error == 0) error = curing_enable(&rings[side]);
     if (error == 0) return;
     fprintf(stderr, "skipped: %s is refused here: %s\n", kernel->name, strerror(-error));
     exit(0);
+}
+
+static uint64_t some_opcodes(uint8_t choice) {
+    static const uint64_t sets[] = {
+        0,
+        1u << CURING_OP_RECV | 1u << CURING_OP_ACCEPT,
+        1u << CURING_OP_READ | 1u << CURING_OP_SEND | 1u << CURING_OP_OPENAT,
+        1u << CURING_OP_CLOSE | 1u << CURING_OP_WRITE | 1u << CURING_OP_CONNECT,
+    };
+    return sets[choice % (sizeof sets / sizeof *sets)];
 }
 
 static void cancel_everything(program *program) {
@@ -228,7 +251,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static program program;
     if (generation == 0) {
         signal(SIGPIPE, SIG_IGN);
-        make_ring(REAL, 128);
+        make_ring(REAL, 128, 0);
     }
     generation += 1000;
     memset(&program, 0, sizeof program);
@@ -236,7 +259,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     program.end = data + size;
     uint8_t manner = take(&program);
     program.is_strict = manner & 1;
-    make_ring(EMULATED, 4u << (manner >> 1 & 3));
+    make_ring(EMULATED, 4u << (manner >> 1 & 3), some_opcodes(manner >> 3));
     for (int side = 0; side < 2; side++) world_open(&program.worlds[side]);
 
     while (program.next < program.end) {

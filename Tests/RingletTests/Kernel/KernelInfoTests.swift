@@ -47,14 +47,47 @@ import Testing
     @Test func `a mask takes a lower rung of the setup ladder`() throws {
         let deferred: UInt32 = 1 << 13
         let cooperative: UInt32 = 1 << 8
-        let old = try Ring.make(on: KernelChoice(mask: .linux5_15))
+        let old = try Ring.make(on: KernelChoice(mask: KernelMask(.linux5_15)))
         #expect(old.info(nil).setupFlags == 0)
         #expect(!old.canCancelByDescriptor)
         old.destroy()
-        let newer = try Ring.make(on: KernelChoice(mask: .linux5_19))
+        let newer = try Ring.make(on: KernelChoice(mask: KernelMask(.linux5_19)))
         #expect(newer.info(nil).setupFlags & (deferred | cooperative) == cooperative)
         #expect(newer.canCancelByDescriptor)
         newer.destroy()
+    }
+
+    @Test func `operations that are taken away are emulated, and named`() async {
+        await #expect(processExitsWith: .success) {
+            _ = unsafe setenv("RINGLET_KERNEL", "io_uring", 1)
+            _ = unsafe setenv("RINGLET_KERNEL_MASK", "6.1,-recv,-openat", 1)
+            let scheduler = try Scheduler()
+            #expect(scheduler.kernel.name == "io_uring")
+            #expect(scheduler.kernel.emulatedOperations == ["openat", "recv"])
+            #expect(scheduler.kernel.description.contains("openat, recv emulated"))
+            scheduler.shutdown()
+            // Of these the emulated ring beside the kernel's has need itself.
+            _ = unsafe setenv("RINGLET_KERNEL_MASK", "-poll_add", 1)
+            let refusal = #expect(throws: KernelRefusal.self) { _ = try Scheduler() }
+            #expect(refusal?.stage == .features)
+            _ = unsafe setenv("RINGLET_KERNEL", "auto", 1)
+            let emulated = try Scheduler()
+            #expect(emulated.kernel.name == "emulated")
+            #expect(emulated.kernel.emulatedOperations.isEmpty)
+            emulated.shutdown()
+        }
+    }
+
+    @Test func `a mask is a version, operations, or both`() {
+        #expect(KernelMask("")?.lacking == 0)
+        #expect(KernelMask("5.19")?.version == .linux5_19)
+        #expect(KernelMask("-recv")?.lacking == KernelOperation.recv.bit)
+        let both = KernelMask("5.15,-connect,-close")
+        #expect(both?.version == .linux5_15)
+        #expect(both?.text == "5.15,-connect,-close")
+        for text in [",", "5.15,", "-recv,5.15", "recv", "-", "-receive", "5.15,5.19", " -recv", "-recv,"] {
+            #expect(KernelMask(text) == nil, "\(text)")
+        }
     }
 
     @Test(.enabled(if: geteuid() == 0, "only root can become somebody else"))

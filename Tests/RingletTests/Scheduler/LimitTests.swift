@@ -89,7 +89,7 @@ import Testing
 
     @Test(
         arguments: [
-            ("RINGLET_KERNEL_MASK", "7.0", "it can be 5.15, 5.19 or 6.1"),
+            ("RINGLET_KERNEL_MASK", "7.0", "it can be 5.15, 5.19 or 6.1, and -recv or another opcode"),
             ("RINGLET_FIBER_HOST", "fast", "it can be hc, nc or plain"),
         ])
     func `an environment variable that means nothing is an error`(
