@@ -83,11 +83,11 @@ void cctx_announce_begin(cctx *context) { (void)context; }
 
 void cctx_leave(cctx *context) { cctx_switch(&context->sp, context->sp); }
 
-void cctx_resume_out_of_line(cctx *context) {
+bool cctx_resume_out_of_line(cctx *context) {
     if (context->state != cctx_suspended_bare) cctx_trap_not_resumable(context);
     // From now on its resumer looks at what it holds.
     context->state = cctx_suspended;
-    cctx_resume_plain(context);
+    return true;
 }
 
 void cctx_suspend_out_of_line(cctx *context) {
@@ -133,7 +133,7 @@ BARE void cctx_suspend_out_of_line(cctx *context) {
     switch_to_resumer(context, false);
 }
 
-BARE void cctx_resume_out_of_line(cctx *context) {
+BARE bool cctx_resume_out_of_line(cctx *context) {
     if (context->state != cctx_suspended_announced) cctx_trap_not_resumable(context);
     cctx_thread *thread = &cctx_this_thread;
     context->state = cctx_running_announced;
@@ -155,6 +155,7 @@ BARE void cctx_resume_out_of_line(cctx *context) {
     cctx_exchange_thread_state(thread, context);
     thread->current = context->resumer;
     context->state = context->finished ? cctx_ended : cctx_suspended_announced;
+    return false;
 }
 
 #endif

@@ -180,9 +180,9 @@ int cctx_install_overflow_report(void);
 // ---------------------------------------------------------------------------------------------
 // The switch
 
-// Rare paths of the functions below.
+// Rare paths of the functions below. The first returns whether the resume is still to be done.
 void cctx_exchange_exception_globals(uintptr_t *globals, cctx *context);
-void cctx_resume_out_of_line(cctx *context);
+bool cctx_resume_out_of_line(cctx *context);
 void cctx_resume_from_clean_base(cctx *context);
 void cctx_stopped_holding(cctx *context);
 void cctx_suspend_out_of_line(cctx *_Nullable context);
@@ -215,8 +215,7 @@ CCTX_INLINE void cctx_end_running(cctx_thread *thread, cctx *context) {
 // Runs `context` until it suspends or ends. C frames only: Swift's exclusivity set is not touched.
 // Traps when the context has finished or is running.
 CCTX_INLINE void cctx_resume_plain(cctx *context) {
-    if (__builtin_expect(context->state != cctx_suspended, 0)) {
-        cctx_resume_out_of_line(context);
+    if (__builtin_expect(context->state != cctx_suspended, 0) && !cctx_resume_out_of_line(context)) {
         return;
     }
     cctx_thread *thread = &cctx_this_thread;
