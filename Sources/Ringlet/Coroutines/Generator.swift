@@ -25,7 +25,7 @@
 ///     try average.send(10)        // 10
 ///     try average.send(20)        // 15
 ///
-/// With ``Yielder/from(_:)`` a body hands its caller over to another generator.
+/// With `yield.from` a body hands its caller over to another generator.
 ///
 /// **Threads.** A generator runs on the thread that made it: a call on another thread throws
 /// ``GeneratorError/wrongThread(owner:current:)``. It needs no scheduler. In a task, do not keep one

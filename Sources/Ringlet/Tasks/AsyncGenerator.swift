@@ -9,7 +9,7 @@
 ///     for try await line in lines { print(line) }
 ///
 /// As ``Generator``: the body begins at the first element that is asked for; what is sent or thrown in
-/// comes out of the pending `yield`; ``close()`` ends the body with ``GeneratorExit``.
+/// comes out of the pending `yield`; `close()` ends the body with ``GeneratorExit``.
 ///
 /// **Tasks.** The body runs in a task of its own, which is made at the first step: with the task-locals
 /// and the priority of whoever made that, and on the worker that this ran on, if it was one. It may be
@@ -19,7 +19,7 @@
 ///
 /// **Cancellation.** Cancelling a task or fiber while it waits for an element cancels the body's task,
 /// for good, as it would the callee of an `await`. The step ends when the body yields or ends.
-/// ``close()`` passes no cancellation on: what the body does at its end is not cut short.
+/// `close()` passes no cancellation on: what the body does at its end is not cut short.
 ///
 /// **Lifetime.** A body that has begun is always brought to its end. When the last reference goes, its
 /// pending `yield` throws ``GeneratorExit``, and its task runs on until it has ended, on its worker.
@@ -59,7 +59,7 @@ public final class AsyncGenerator<Element: Sendable, Sent: Sendable, Return: Sen
 
     /// Runs the body to its first `yield`. Nil: it ended before.
     ///
-    /// - Throws: What the body threw; ``GeneratorError/alreadyStarted``; and as ``send(_:)``.
+    /// - Throws: What the body threw; ``GeneratorError/alreadyStarted``; and as `send(_:)`.
     @discardableResult
     public func start() async throws -> Element? {
         try await core.step(.start)
@@ -142,7 +142,7 @@ extension AsyncGenerator where Sent == Void {
 }
 
 extension AsyncGenerator where Sent: ExpressibleByNilLiteral {
-    /// Starts the body, or sends nil to its pending `yield`; otherwise as ``send(_:)``.
+    /// Starts the body, or sends nil to its pending `yield`; otherwise as `send(_:)`.
     public func next() async throws -> Element? {
         try await core.step(.nothing, .some(nil))
     }
