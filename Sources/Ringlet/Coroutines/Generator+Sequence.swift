@@ -7,6 +7,7 @@ extension Generator: Sequence where Sent == Void {
 
         @usableFromInline init(_ generator: Generator) { self.generator = generator }
 
+        /// The next element; nil at the end, and after an error.
         @inlinable
         public func next() -> Element? {
             do {

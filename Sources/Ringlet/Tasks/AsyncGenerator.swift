@@ -153,6 +153,7 @@ extension AsyncGenerator: AsyncSequence where Sent == Void {
     public struct AsyncIterator: AsyncIteratorProtocol {
         let generator: AsyncGenerator
 
+        /// The next element; nil at the end.
         public func next() async throws -> Element? { try await generator.next() }
     }
 
