@@ -56,8 +56,8 @@ let package = Package(
             swiftSettings: house),
         // What the article "From greenlet to Ringlet" shows.
         .executableTarget(
-            name: "GreenletExamples", dependencies: ["Ringlet"], path: "Examples/Swift/FromGreenlet",
-            swiftSettings: house),
+            name: "GreenletExamples", dependencies: ["Ringlet"],
+            path: "Examples/Swift/FromGreenlet", swiftSettings: house),
         // The README's program, so that it compiles.
         .executableTarget(
             name: "HelloExample", dependencies: ["Ringlet"], path: "Examples/Swift/Hello",

@@ -11,7 +11,7 @@ func showErrors() throws {
         }
     }
     try worker.switch("working")
-    let last = try worker.throw(Stop())    // "stopped"
+    let last = try worker.throw(Stop())  // "stopped"
 
     expect(last == "stopped", "a body catches what is thrown into it")
 
@@ -26,10 +26,10 @@ private func showKilling() throws {
         while true { try Coroutine.switchToParent() }
     }
     try worker.switch()
-    try worker.throw()                      // the exit signal
+    try worker.throw()  // the exit signal
 
     switch worker.outcome {
-    case .exited: break                     // neither a value nor an error
+    case .exited: break  // neither a value nor an error
     case .returned, .failed, nil: fatalError()
     }
 

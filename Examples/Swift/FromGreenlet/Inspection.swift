@@ -5,9 +5,9 @@ func showInspection() throws {
         try deeper(3)
     }
     try coroutine.switch()
-    let calls = coroutine.backtrace ?? []       // innermost first
-    let bytes = coroutine.stack?.inUse ?? 0     // while it is suspended
-    let figures = CoroutineCounters.current     // live, suspended, waitingForOwner, leaked
+    let calls = coroutine.backtrace ?? []  // innermost first
+    let bytes = coroutine.stack?.inUse ?? 0  // while it is suspended
+    let figures = CoroutineCounters.current  // live, suspended, waitingForOwner, leaked
 
     expect(calls.count { $0.function?.contains("deeper") == true } == 4, "calls have names")
     expect(bytes > 0 && figures.live == 1 && figures.leaked == 0, "stacks are accounted for")

@@ -4,7 +4,7 @@ func showParents() throws {
     let collector = Coroutine<Int> { first in first * 10 }
     let worker = Coroutine<Int> { first in first + 1 }
     try worker.setParent(collector)
-    let collected = try worker.switch(1)    // 20: the return has started the parent
+    let collected = try worker.switch(1)  // 20: the return has started the parent
 
     expect(collected == 20, "a return goes to the parent")
 

@@ -35,8 +35,8 @@ private func showValues() throws {
             count += 1
         }
     }
-    let one = try average.switch(10)    // 10
-    let two = try average.switch(20)    // 15
+    let one = try average.switch(10)  // 10
+    let two = try average.switch(20)  // 15
 
     expect(one == 10 && two == 15, "values go both ways")
     try average.close()
@@ -68,7 +68,7 @@ private func showFamilies() throws {
         // To `numbers` this body is the code outside.
         "\(word) \(try numbers.switch(1))"
     }
-    let answer = try words.switch("one and")    // "one and 2"
+    let answer = try words.switch("one and")  // "one and 2"
 
     expect(answer == "one and 2", "families nest")
     try numbers.close()

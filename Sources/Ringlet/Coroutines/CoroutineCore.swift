@@ -167,11 +167,15 @@ class CoroutineCore: RawContext, @unchecked Sendable {
                     try origin.refuseToSwitch()
                     return true
                 }
-                if let target = unsafe target, unsafe target._withUnsafeGuaranteedRef({ $0 === origin }) {
+                if let target = unsafe target,
+                    unsafe target._withUnsafeGuaranteedRef({ $0 === origin })
+                {
                     return false
                 }
                 origin.requireNoJob("Coroutine.switch()")
-                let record = try unsafe target?._withUnsafeGuaranteedRef { try unsafe $0.readyRecord() }
+                let record = try unsafe target?._withUnsafeGuaranteedRef {
+                    try unsafe $0.readyRecord()
+                }
                 if unsafe thread.pointee.attention != 0 { noteOrigin() }
                 unsafe thread.pointee.target = record
                 unsafe thread.pointee.mail = place

@@ -28,7 +28,9 @@ extension CoroutineCore {
         switch locals {
         case .empty: break
         case .copied:
-            guard let ownTask = unsafe ownTask, cctx_host_has_slot() else { throw .localsUnavailable }
+            guard let ownTask = unsafe ownTask, cctx_host_has_slot() else {
+                throw .localsUnavailable
+            }
             unsafe record?.pointee.task = ownTask
         case .shared:
             guard cctx_host_has_slot(),

@@ -10,6 +10,7 @@ public struct CoroutineTransfer {
         case `throw`
     }
 
+    /// What the target finds.
     public let kind: Kind
     /// Who had control; nil is code outside coroutines.
     public let origin: AnyCoroutine?

@@ -2,7 +2,8 @@ import Ringlet
 import Testing
 
 @Suite struct CoroutineBacktraceTests {
-    @Test func `scenario 2: six plain frames, suspended at the bottom, and seen only then`() throws {
+    @Test func `scenario 2: six plain frames, suspended at the bottom, and seen only then`() throws
+    {
         let coroutine = Coroutine<Int>(name: "deep") { first in
             #expect(Coroutine<Int>.current?.backtrace == nil)
             return try multiply(first)

@@ -110,7 +110,9 @@ import Testing
         #expect(log.all == ["cleaned"])
     }
 
-    @Test func `what a thread leaves suspended is leaked, counted, and said when dropped`() async throws {
+    @Test func `what a thread leaves suspended is leaked, counted, and said when dropped`()
+        async throws
+    {
         let result = await #expect(
             processExitsWith: .success, observing: [\.standardErrorContent]
         ) {

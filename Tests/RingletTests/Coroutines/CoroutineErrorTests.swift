@@ -45,7 +45,8 @@ import Testing
         #expect(log.all == ["parent got 7"])
     }
 
-    @Test func `scenario 8: the exit signal ends, and is no failure, also the second time`() throws {
+    @Test func `scenario 8: the exit signal ends, and is no failure, also the second time`() throws
+    {
         var cleaned = 0
         let coroutine = Coroutine(name: "worker") {
             defer { cleaned += 1 }

@@ -31,8 +31,9 @@ import Testing
             }
             #expect(parent != child)
             guard
-                case .wrongThread("coroutine 'here'", parent, child, false)
-                    = errorThrown(by: { try unsafe here.setParent(there) }) as? CoroutineError
+                case .wrongThread("coroutine 'here'", parent, child, false) = errorThrown(by: {
+                    try unsafe here.setParent(there)
+                }) as? CoroutineError
             else {
                 Issue.record("the wrong thread may not set a parent")
                 return
@@ -41,7 +42,9 @@ import Testing
         #expect(unsafe here.parent == nil)
     }
 
-    @Test func `the parent is who made it, and decides where the end goes, until it changes`() throws {
+    @Test func `the parent is who made it, and decides where the end goes, until it changes`()
+        throws
+    {
         let log = Journal<String>()
         let parent = Coroutine<String>(name: "parent") { _ in
             let child = Coroutine<String>(name: "child") { first in first }

@@ -57,40 +57,41 @@ import Testing
         let done = Counter()
         var all: [pthread_t] = []
         for number in 0..<threads {
-            all.append(startThread {
-                var own = 0
-                let coroutine = Coroutine<Int>(name: "\(number)") { first in
-                    var value = first
-                    while true { value = try Coroutine.switchToParent(value + number) }
-                }
-                let handle = Handle(coroutine)
-                shown.withLock { $0[number] = handle }
-                ready.add()
-                while ready.value < threads { sched_yield() }
-                var generator = Seeded(seed: UInt64(number))
-                for round in 0..<rounds {
-                    for _ in 0..<threads {
-                        let other = Int.random(in: 0..<threads, using: &generator)
-                        guard let target = shown.withLock({ $0[other] }) else { continue }
-                        do {
-                            let answer = try target.coroutine.switch(round)
-                            #expect(other == number && answer == round + number)
-                            switched.add()
-                        } catch CoroutineError.wrongThread {
-                            #expect(other != number)
-                            refused.add()
-                        } catch {
-                            Issue.record("\(error)")
-                        }
+            all.append(
+                startThread {
+                    var own = 0
+                    let coroutine = Coroutine<Int>(name: "\(number)") { first in
+                        var value = first
+                        while true { value = try Coroutine.switchToParent(value + number) }
                     }
-                    if (try? coroutine.switch(round)) == round + number { own += 1 }
-                }
-                #expect(own == rounds)
-                done.add()
-                while done.value < threads { sched_yield() }
-                #expect(throws: Never.self) { try coroutine.close() }
-                #expect(coroutine.isFinished)
-            })
+                    let handle = Handle(coroutine)
+                    shown.withLock { $0[number] = handle }
+                    ready.add()
+                    while ready.value < threads { sched_yield() }
+                    var generator = Seeded(seed: UInt64(number))
+                    for round in 0..<rounds {
+                        for _ in 0..<threads {
+                            let other = Int.random(in: 0..<threads, using: &generator)
+                            guard let target = shown.withLock({ $0[other] }) else { continue }
+                            do {
+                                let answer = try target.coroutine.switch(round)
+                                #expect(other == number && answer == round + number)
+                                switched.add()
+                            } catch CoroutineError.wrongThread {
+                                #expect(other != number)
+                                refused.add()
+                            } catch {
+                                Issue.record("\(error)")
+                            }
+                        }
+                        if (try? coroutine.switch(round)) == round + number { own += 1 }
+                    }
+                    #expect(own == rounds)
+                    done.add()
+                    while done.value < threads { sched_yield() }
+                    #expect(throws: Never.self) { try coroutine.close() }
+                    #expect(coroutine.isFinished)
+                })
         }
         for thread in all { pthread_join(thread, nil) }
         #expect(refused.value + switched.value == threads * threads * rounds)
