@@ -47,17 +47,17 @@ private func status(of error: any Error) -> Int32 {
     }
 }
 
-/// Makes one step: 1 and an element, 0 at the end, or a status.
-private func step(
-    _ pointer: OpaquePointer?, _ element: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-    _ body: (Generator<Value, Value, Int64>) throws -> Value?
+/// Calls `body` with the generator: 1 and what it returns, 0 for nil, or a status.
+private func use<Result>(
+    _ pointer: OpaquePointer?, _ place: UnsafeMutablePointer<Result>?,
+    _ body: (Generator<Value, Value, Int64>) throws -> Result?
 ) -> Int32 {
     guard let pointer = unsafe pointer,
         let generator = unsafe object(pointer, as: GeneratorObject.self).generator
     else { return -EINVAL }
     do {
-        guard let value = try unsafe body(generator) else { return 0 }
-        unsafe element?.pointee = value
+        guard let result = try unsafe body(generator) else { return 0 }
+        unsafe place?.pointee = result
         return 1
     } catch {
         return status(of: error)
@@ -82,7 +82,7 @@ public func ringlet_generator_create(
 public func ringlet_generator_next(
     _ generator: OpaquePointer!, _ value: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> Int32 {
-    unsafe step(generator, value) { try unsafe $0.next() }
+    unsafe use(generator, value) { try unsafe $0.next() }
 }
 
 @c @implementation
@@ -90,7 +90,7 @@ public func ringlet_generator_send(
     _ generator: OpaquePointer!, _ sent: UnsafeMutableRawPointer!,
     _ value: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> Int32 {
-    unsafe step(generator, value) { try unsafe $0.send(sent) }
+    unsafe use(generator, value) { try unsafe $0.send(sent) }
 }
 
 @c @implementation
@@ -99,40 +99,25 @@ public func ringlet_generator_throw(
     _ value: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> Int32 {
     if status >= 0 { return -EINVAL }
-    return unsafe step(generator, value) { try unsafe $0.throw(Status(code: status)) }
+    return unsafe use(generator, value) { try unsafe $0.throw(Status(code: status)) }
 }
 
 @c @implementation
 public func ringlet_generator_close(
     _ generator: OpaquePointer!, _ result: UnsafeMutablePointer<Int64>!
 ) -> Int32 {
-    guard let pointer = unsafe generator,
-        let generator = unsafe object(pointer, as: GeneratorObject.self).generator
-    else { return -EINVAL }
-    do {
-        guard let value = try unsafe generator.close() else { return 0 }
-        unsafe result?.pointee = value
-        return 1
-    } catch {
-        return status(of: error)
-    }
+    unsafe use(generator, result) { try unsafe $0.close() }
 }
 
 @c @implementation
 public func ringlet_generator_result(
     _ generator: OpaquePointer!, _ result: UnsafeMutablePointer<Int64>!
 ) -> Int32 {
-    guard let pointer = unsafe generator,
-        let generator = unsafe object(pointer, as: GeneratorObject.self).generator
-    else { return -EINVAL }
-    do {
-        guard let value = try unsafe generator.result else {
-            return unsafe generator.isFinished ? -ECANCELED : 0
-        }
-        unsafe result?.pointee = value
-        return 1
-    } catch {
-        return status(of: error)
+    unsafe use(generator, result) { generator in
+        if let result = try unsafe generator.result { return result }
+        // Closed before it could return something.
+        if unsafe generator.isFinished { throw GeneratorError.closed }
+        return nil
     }
 }
 
