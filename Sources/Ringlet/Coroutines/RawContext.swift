@@ -30,8 +30,6 @@ class RawContext: @unchecked Sendable {
     /// The body is being unwound: whatever would suspend it by its own wish throws instead.
     @safe @exclusivity(unchecked) final var isClosing = false
 
-    private var refusals = 0
-
     init(name: String?, stackSize: Int) {
         self.name = name
         self.stackSize = stackSize
@@ -127,35 +125,6 @@ class RawContext: @unchecked Sendable {
         cctx_raw_suspend()
     }
 
-    /// Throws what unwinds the body. A body that catches it and goes on is asked again, but not
-    /// without end.
-    @inline(never)
-    final func refuse() -> ContextClosed {
-        refusals += 1
-        if refusals > 1000 {
-            fatalError(
-                """
-                The body of \(label) is being closed and goes on for ever: it catches the error \
-                that is to unwind it. Let that error end the body.
-                """)
-        }
-        return ContextClosed()
-    }
-
-    @inline(__always)
-    final func requireThread(_ call: StaticString) {
-        if !thread.isCurrent { wrongThread(call) }
-    }
-
-    @inline(never)
-    private final func wrongThread(_ call: StaticString) -> Never {
-        fatalError(
-            """
-            \(call): \(label) belongs to thread \(thread.id), which made it, and was used on \
-            thread \(cctx_raw_thread_number()). A \(Self.kind) never leaves its thread.
-            """)
-    }
-
     /// A suspension in the middle of a job that began on this stack would let the job's task go on
     /// elsewhere.
     @inline(__always)
@@ -169,6 +138,3 @@ class RawContext: @unchecked Sendable {
         }
     }
 }
-
-/// Unwinds a body that is closed. Not public, so that nobody catches it by name.
-struct ContextClosed: Error {}
