@@ -45,12 +45,15 @@ typedef struct cctx_fiber {
     int32_t wait_result;
     uint8_t wait_reason;
     uint8_t wait_kind;
-    // Level-triggered: once set, every cancellable wait ends at once.
+    // Every wait ends at once while this is set: what `cancelled`, the shield, the fiber's scopes and its interrupts
+    // come to, worked out anew whenever one of them changes.
+    bool must_not_wait;
+    // The fiber as a whole was cancelled. Never goes back.
     bool cancelled;
     // The stack asks its host to run an async closure in the task.
     bool wants_await;
     uint8_t rung;
-    // Waits inside do not look at `cancelled` while this is above zero.
+    // How many shielded parts the fiber is in: what was cancelled outside the innermost does not count inside.
     uint8_t shield;
 } cctx_fiber;
 

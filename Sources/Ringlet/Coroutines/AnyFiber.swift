@@ -24,7 +24,10 @@ public class AnyFiber: @unchecked Sendable {
     let end = WaitQueue()
 
     /// Written by any thread, once; read by the host before the body starts.
-    private let cancelRequested = Atomic<Bool>(false)
+    let cancelRequested = Atomic<Bool>(false)
+
+    /// Guards the reference, and of the object what says so.
+    let extras = Mutex<FiberExtras?>(nil)
 
     // The rest is the worker thread's.
 
@@ -32,10 +35,7 @@ public class AnyFiber: @unchecked Sendable {
     var task: UnownedJob?
 
     /// The record, from the beginning until the end of the stack.
-    private var record: FiberRef?
-
-    /// The closure that the body wants awaited in the host task.
-    var pendingAwait: (() async -> Void)?
+    private(set) var record: FiberRef?
 
     /// The fiber's place in the queues of others. Kept, because a fiber waits for one thing after another.
     private var waitNode: WaitNode?
@@ -68,11 +68,11 @@ public class AnyFiber: @unchecked Sendable {
     /// A wait whose result is already there still delivers it. Cancelling twice, or after
     /// the end, does nothing.
     public func cancel() {
-        if cancelRequested.exchange(true, ordering: .relaxed) { return }
+        if cancelRequested.exchange(true, ordering: .acquiringAndReleasing) { return }
         worker.perform { [self] worker in
             guard let record else { return }
             record.markCancelled()
-            if !record.isShielded { worker.interrupt(record, reason: .user) }
+            cutShort(record)
         }
     }
 
@@ -84,12 +84,6 @@ public class AnyFiber: @unchecked Sendable {
     /// Runs the body and keeps its outcome. Called on the fiber's own stack; must not throw through.
     func runBody() {
         fatalError("a fiber has a body")
-    }
-
-    /// Takes the closure that the body wants awaited.
-    func takePendingAwait() -> () async -> Void {
-        defer { pendingAwait = nil }
-        return unsafe pendingAwait.unsafelyUnwrapped
     }
 
     /// Keeps an outcome of a fiber whose body does not run.
@@ -107,8 +101,8 @@ public class AnyFiber: @unchecked Sendable {
     /// Takes a stack. Nil when the body does not run; the fiber has ended then. Whoever calls this keeps the object
     /// alive until ``ended(_:)``: the record does not.
     func began() -> FiberRef? {
-        if cancelRequested.load(ordering: .relaxed) || worker.isShuttingDown {
-            hasEnded(with: worker.refusal == .fork ? SchedulerError.forkedChild : CancellationError())
+        if cancelRequested.load(ordering: .acquiring) || worker.isShuttingDown {
+            hasEnded(with: worker.refusal == .fork ? SchedulerError.forkedChild : cancellationError)
             return nil
         }
         do throws(Errno) {

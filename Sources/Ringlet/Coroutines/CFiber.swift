@@ -18,7 +18,6 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
 
     // Written and read by any thread.
     private let storedHandle = Atomic<UInt64>(0)
-    private let cancelRequested = Atomic<Bool>(false)
 
     /// The stack, while the function runs. The worker thread's.
     private var stack: FiberRef?
@@ -89,14 +88,12 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
 
     // MARK: Cancellation
 
-    override public var isCancelled: Bool { cancelRequested.load(ordering: .relaxed) }
-
     override public func cancel() {
         if cancelRequested.exchange(true, ordering: .relaxed) { return }
         worker.perform { [self] worker in
             guard let stack else { return }
             stack.markCancelled()
-            if !stack.isShielded { worker.interrupt(stack, reason: .user) }
+            if stack.mustNotWait { worker.interrupt(stack, reason: .user) }
         }
     }
 

@@ -130,10 +130,10 @@ extension Fiber where Success == Never {
     @available(*, noasync, message: "in a task, await Task.yield()")
     public static func yield() throws {
         let fiber = try FiberRef.require("Fiber.yield()")
-        if fiber.mustNotWait { throw CancellationError() }
+        if fiber.mustNotWait { throw fiber.cancellationError }
         fiber.withWorker { $0.ready.push(Runnable(fiber)) }
         fiber.yield()
-        if fiber.mustNotWait { throw CancellationError() }
+        if fiber.mustNotWait { throw fiber.cancellationError }
     }
 
     /// Suspends the fiber for at least `duration`.
@@ -151,36 +151,25 @@ extension Fiber where Success == Never {
     @available(*, noasync, message: "in a task, await Scheduler.sleep(until:)")
     public static func sleep(until deadline: Deadline) throws {
         let fiber = try FiberRef.require("Fiber.sleep")
-        if fiber.mustNotWait { throw CancellationError() }
+        if fiber.mustNotWait { throw fiber.cancellationError }
         let timer = fiber.withWorker {
             $0.timers.insert(
                 deadline: deadline.nanoseconds,
                 payload: Runnable(address: fiber.address, kind: .sleepingFiber).word)
         }
-        if fiber.park(.timer, timer.bits).result < 0 { throw CancellationError() }
+        if fiber.park(.timer, timer.bits).result < 0 { throw fiber.cancellationError }
     }
 
     /// Throws `CancellationError` when the current fiber was cancelled.
     public static func checkCancellation() throws {
-        if try FiberRef.require("Fiber.checkCancellation()").isCancelled { throw CancellationError() }
-    }
-
-    /// Runs `body` so that waits in it are not cut short when the fiber is cancelled: for clean-up
-    /// that must finish. Nests.
-    @available(*, noasync)
-    public static func withoutCancellation<Result>(_ body: () throws -> Result) rethrows -> Result {
-        guard let fiber = FiberRef.current else {
-            // Every wait in it throws.
-            if Fork.isChild { return try body() }
-            FiberRef.trapOutside("Fiber.withoutCancellation")
-        }
-        return try fiber.shielded(body)
+        let fiber = try FiberRef.require("Fiber.checkCancellation()")
+        if fiber.isCancelled || fiber.mustNotWait { throw fiber.cancellationError }
     }
 
     /// Runs `async` code in place, in the fiber's own task: task-locals, priority and cancellation
     /// are the fiber's. The fiber is suspended until the code returns.
     @available(*, noasync, message: "in a task, just await")
     public static func await<Result>(_ body: () async throws -> Result) throws -> Result {
-        try FiberHost.awaitInPlace(body)
+        try FiberRef.require("Fiber.await").awaitInPlace(body)
     }
 }

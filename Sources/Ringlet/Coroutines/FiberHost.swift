@@ -141,26 +141,6 @@ enum FiberHost {
         unsafe job.runSynchronously(on: worker.asUnownedTaskExecutor())
         finishEnded()
     }
-
-    // MARK: Await in place
-
-    static func awaitInPlace<Success>(_ body: () async throws -> Success) throws -> Success {
-        let fiber = try FiberRef.require("Fiber.await")
-        let owner = fiber.owner
-        var outcome: Result<Success, any Error>?
-        withoutActuallyEscaping(body) { body in
-            owner.pendingAwait = {
-                do { outcome = .success(try await body()) } catch { outcome = .failure(error) }
-            }
-            unsafe fiber.record.pointee.wants_await = true
-            cctx_suspend()
-        }
-        return try unsafe outcome.unsafelyUnwrapped.get()
-    }
-}
-
-extension FiberRef {
-    var isShielded: Bool { unsafe record.pointee.shield > 0 }
 }
 
 /// Called by host.c as a Swift async function: awaits what the fiber wants awaited.

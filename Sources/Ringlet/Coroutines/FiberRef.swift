@@ -96,26 +96,40 @@ struct FiberRef: BitwiseCopyable, Equatable {
 
     // MARK: Cancellation
 
-    /// True when a wait must end at once: the fiber was cancelled and is not in a shielded part.
+    /// True when a wait must end at once: the fiber, or a scope that it is in, was cancelled, and no shielded part is
+    /// in between.
     @inline(__always)
-    var mustNotWait: Bool {
-        unsafe record.pointee.cancelled && record.pointee.shield == 0
-    }
+    var mustNotWait: Bool { unsafe record.pointee.must_not_wait }
 
-    var isCancelled: Bool {
-        unsafe record.pointee.cancelled
-    }
+    /// True when the fiber as a whole was cancelled, in a shielded part too.
+    var isCancelled: Bool { unsafe record.pointee.cancelled }
+
+    /// How many shielded parts the fiber is in.
+    var shieldDepth: UInt8 { unsafe record.pointee.shield }
 
     /// Marks the fiber and its task cancelled. The flag never goes back.
     func markCancelled() {
         unsafe record.pointee.cancelled = true
         if let task = unsafe record.pointee.task { unsafe cctx_host_cancel(task) }
+        updateCancellation()
     }
 
-    /// Runs `body` so that waits inside are not cut short by cancellation of the fiber.
+    /// Works out anew whether waits must end at once.
+    func updateCancellation() {
+        let depth = unsafe record.pointee.shield
+        unsafe record.pointee.must_not_wait =
+            record.pointee.cancelled && depth == 0
+            || withOwner { $0.isCut(atShieldDepth: depth) }
+    }
+
+    /// Runs `body` so that waits inside are not cut short by what is cancelled outside.
     func shielded<Result>(_ body: () throws -> Result) rethrows -> Result {
         unsafe record.pointee.shield += 1
-        defer { unsafe record.pointee.shield -= 1 }
+        updateCancellation()
+        defer {
+            unsafe record.pointee.shield -= 1
+            updateCancellation()
+        }
         return try body()
     }
 

@@ -6,7 +6,7 @@ extension Completion {
         // A request that blocks in a kernel thread ends with EINTR when it is cancelled.
         switch reason {
         case _ where result != -125 && result != -4: Errno(rawValue: -result)
-        case .user, .shutdown: CancellationError()
+        case .user, .shutdown: FiberRef.current?.cancellationError ?? CancellationError()
         case .deadline: TimeoutError(deadline: deadline)
         case .fork: SchedulerError.forkedChild
         case .none: Errno(rawValue: -result)

@@ -42,10 +42,27 @@ public struct Deadline: Sendable, Hashable, Comparable {
 
 /// A deadline passed before the wait could end.
 ///
-/// When deadlines are nested, ``deadline`` tells which of them it was.
+/// When deadlines are nested, ``deadline`` and ``scope`` tell which of them it was.
 public struct TimeoutError: Error, Hashable, CustomStringConvertible {
     /// The deadline that passed.
     public let deadline: Deadline
+
+    /// The scope whose deadline it was; nil when it was that of a single call.
+    public let scope: CancelScope?
+
+    init(deadline: Deadline, scope: CancelScope? = nil) {
+        self.deadline = deadline
+        self.scope = scope
+    }
+
+    public static func == (left: TimeoutError, right: TimeoutError) -> Bool {
+        left.deadline == right.deadline && left.scope === right.scope
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(deadline)
+        hasher.combine(scope.map(ObjectIdentifier.init))
+    }
 
     public var description: String { "the deadline passed" }
 }

@@ -107,7 +107,7 @@ extension Worker {
         }
     }
 
-    /// Sleeps of tasks that outlive the scheduler go on elsewhere.
+    /// Sleeps and deadlines of tasks that outlive the scheduler go on elsewhere.
     private func handOverTimers() {
         while true {
             let deadline = timers.nextDeadline()
@@ -124,7 +124,9 @@ extension Worker {
                     self.runScheduledJob(runnable)
                 }
             case .timedMessage:
-                Message.drop(runnable)
+                BackgroundScheduler.worker.perform {
+                    _ = $0.timers.insert(deadline: deadline, payload: runnable.word)
+                }
             default:
                 preconditionFailure("a worker ends after its fibers and operations")
             }

@@ -121,7 +121,7 @@ struct StressClient {
         step()
         try Fiber.yield()
         let closer = scheduler.spawn(onWorker: anyWorker) { try connection.close() }
-        try Fiber.withoutCancellation {
+        try withoutCancellation {
             try closer.join()
             guard try reader.join() else {
                 throw StressFailure(description: "a read of a closed connection succeeded")

@@ -170,7 +170,7 @@ import Testing
                 do {
                     try Fiber.sleep(until: .never)
                 } catch is CancellationError {
-                    try Fiber.withoutCancellation {
+                    try withoutCancellation {
                         began.set()
                         try Fiber.yield()
                         try Fiber.sleep(for: .milliseconds(1))
@@ -196,8 +196,8 @@ import Testing
             let inside = Flag()
             let release = Flag()
             let fiber = Fiber {
-                try Fiber.withoutCancellation {
-                    try Fiber.withoutCancellation { try Fiber.yield() }
+                try withoutCancellation {
+                    try withoutCancellation { try Fiber.yield() }
                     inside.set()
                     // Nested shields: leaving the inner one leaves the outer in force.
                     try yieldUntil("released") { release.isSet }
@@ -242,7 +242,7 @@ import Testing
                     },
                 ]
                 let fibers = waits.map { wait in
-                    Fiber { try Fiber.withoutCancellation { try wait() } }
+                    Fiber { try withoutCancellation { try wait() } }
                 }
                 try yieldUntil("the read waits") { worker?.operationsOfTheTest == 1 }
                 for fiber in fibers { fiber.cancel() }
@@ -260,7 +260,7 @@ import Testing
         try await Scheduler.run {
             let fiber = Fiber {
                 do {
-                    try Fiber.withoutCancellation { throw Failure(number: 1) }
+                    try withoutCancellation { throw Failure(number: 1) }
                 } catch is Failure {}
                 AnyFiber.current?.cancel()
                 try Fiber.sleep(until: .never)
@@ -302,7 +302,7 @@ import Testing
                     do { try target.join() } catch is CancellationError {}
                     outcomes.add()
                     // A second resume would end this wait too early.
-                    try Fiber.withoutCancellation { try Fiber.sleep(for: .microseconds(50)) }
+                    try withoutCancellation { try Fiber.sleep(for: .microseconds(50)) }
                 }
                 joiner.cancel()
                 do { try await joiner.join() } catch is CancellationError { outcomes.add() }

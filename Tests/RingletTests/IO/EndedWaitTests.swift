@@ -211,7 +211,7 @@ import Testing
                         try pair.server.read(into: &buffer)
                     } catch is CancellationError {
                         // Then they are still in the socket.
-                        try Fiber.withoutCancellation {
+                        try withoutCancellation {
                             _ = try pair.server.read(into: &buffer, deadline: .after(patience))
                         }
                         return [0] + [UInt8](buffer)

@@ -87,7 +87,7 @@ private func refusals(_ calls: [() throws -> Void]) -> Int32 {
                         { try Fiber.yield() },
                         { try Fiber.sleep(for: .zero) },
                         { try Fiber.checkCancellation() },
-                        { try Fiber.withoutCancellation { try Fiber.yield() } },
+                        { try withoutCancellation { try Fiber.yield() } },
                         { try Fiber.await {} },
                         { try client.write(Buffer(copying: [1])) },
                         { try server.close() },

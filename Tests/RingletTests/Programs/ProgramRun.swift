@@ -71,7 +71,7 @@ final class ProgramRun: Sendable {
         var children: [Child] = []
         var shields = 0
         let outcome = Result { try run(program.steps, &children, &shields) }
-        try Fiber.withoutCancellation {
+        try withoutCancellation {
             while !children.isEmpty { try settleLast(&children) }
         }
         try outcome.get()
@@ -136,7 +136,7 @@ final class ProgramRun: Sendable {
         case .shielded(let steps):
             shields += 1
             defer { shields -= 1 }
-            try Fiber.withoutCancellation { try run(steps, &children, &shields) }
+            try withoutCancellation { try run(steps, &children, &shields) }
         case .attempt(let steps):
             let end = Self.endOf { try run(steps, &children, &shields) }
             if end != .returned { note(.failed(end)) }
@@ -178,7 +178,7 @@ final class ProgramRun: Sendable {
         case .read:
             let (client, server) = try connectedPair()
             defer {
-                Fiber.withoutCancellation {
+                withoutCancellation {
                     try? client.close(); try? server.close()
                 }
             }
@@ -187,7 +187,7 @@ final class ProgramRun: Sendable {
             _ = try client.read(into: &buffer, deadline: deadline)
         case .accept:
             let listener = try TCPListener(on: .loopback(port: 0))
-            defer { Fiber.withoutCancellation { try? listener.close() } }
+            defer { withoutCancellation { try? listener.close() } }
             announce(deadline)
             _ = try listener.accept(deadline: deadline)
         }

@@ -71,7 +71,7 @@ import Testing
                 }
             case 8: try talk(ledger, &random)
             default:
-                try Fiber.withoutCancellation { try Fiber.yield() }
+                try withoutCancellation { try Fiber.yield() }
             }
         }
         for child in children where Bool.random(using: &random) {

@@ -174,7 +174,7 @@ import Testing
                 Fiber {
                     if errorThrown(by: wait) is CancellationError {
                         // Cleaning up takes its time.
-                        try Fiber.withoutCancellation { try Fiber.sleep(for: .milliseconds(5)) }
+                        try withoutCancellation { try Fiber.sleep(for: .milliseconds(5)) }
                         ended.note(number)
                     }
                 }

@@ -112,11 +112,11 @@ struct ShutdownTests {
         let obstacle = try Obstacle(.read)
         let release = Flag()
         let reader = scheduler.spawn(name: "careful reader") {
-            try Fiber.withoutCancellation { try obstacle.wait(deadline: .after(patience)) }
+            try withoutCancellation { try obstacle.wait(deadline: .after(patience)) }
         }
         let sleepers = (0..<20).map { index in
             scheduler.spawn(name: "sleeper \(index)") {
-                try Fiber.withoutCancellation {
+                try withoutCancellation {
                     while !release.isSet { try Fiber.sleep(for: .milliseconds(1)) }
                 }
             }
@@ -351,7 +351,7 @@ struct ShutdownTests {
                 let scheduler = try Scheduler(SchedulerOptions(workers: 3))
                 scheduler.spawn(onWorker: 0) {
                     // Keeps the others waiting after they have nothing to do.
-                    try Fiber.withoutCancellation {
+                    try withoutCancellation {
                         asleep.set()
                         try Fiber.sleep(for: .milliseconds(100))
                     }
@@ -381,7 +381,7 @@ struct ShutdownTests {
         let obstacle = try Obstacle(.read)
         let deadline = Deadline.after(.milliseconds(200))
         let fiber = scheduler.spawn {
-            try Fiber.withoutCancellation { try obstacle.wait(deadline: deadline) }
+            try withoutCancellation { try obstacle.wait(deadline: deadline) }
         }
         try await scheduler.awaitOperations(1)
         _ = try await onThread { scheduler.shutdown() }

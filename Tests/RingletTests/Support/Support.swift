@@ -134,6 +134,16 @@ func errorThrown(by body: () throws -> Void) -> (any Error)? {
     }
 }
 
+/// The same in a task.
+func errorThrown(by body: () async throws -> Void) async -> (any Error)? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return error
+    }
+}
+
 /// A small generator whose sequences a seed reproduces (Steele, Lea and Flood, 2014).
 struct Seeded: RandomNumberGenerator {
     private var state: UInt64

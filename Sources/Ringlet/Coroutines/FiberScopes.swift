@@ -1,0 +1,79 @@
+// MARK: - Cancel scopes of fibers
+
+extension CancelScope {
+    /// Runs `body` in the scope, in a fiber.
+    ///
+    /// - Returns: What `body` returns; nil when it ended with `CancellationError` because this scope was cancelled,
+    ///   and nothing further out was.
+    /// - Throws: What `body` throws otherwise; ``CancelScopeError/enteredTwice``.
+    @available(*, noasync, message: "in a task, await scope.run { }")
+    public func run<Result>(_ body: (CancelScope) throws -> Result) throws -> Result? {
+        let fiber = try FiberRef.require("CancelScope.run")
+        let place = try FiberScopePlace(entering: self, fiber)
+        do {
+            let result = try body(self)
+            place.leave()
+            return result
+        } catch {
+            place.leave()
+            if absorbs(error, isCutOutside: place.isCutOutside) { return nil }
+            throw error
+        }
+    }
+}
+
+/// One scope among those that a fiber is in, innermost first. The worker's thread.
+final class FiberScopePlace {
+    let scope: CancelScope
+    /// The next one further out.
+    let outer: FiberScopePlace?
+    /// How many shielded parts the fiber was in when it entered.
+    let shieldDepth: UInt8
+    private let fiber: FiberRef
+
+    init(entering scope: CancelScope, _ fiber: FiberRef) throws {
+        self.scope = scope
+        self.fiber = fiber
+        let owner = fiber.owner
+        let extras = owner.madeExtras
+        outer = extras.scope
+        shieldDepth = fiber.shieldDepth
+        extras.scope = self
+        do {
+            try scope.enter(.fiber(owner), timerOf: owner.worker)
+        } catch {
+            extras.scope = outer
+            throw error
+        }
+        // It may have been cancelled before.
+        fiber.updateCancellation()
+    }
+
+    func leave() {
+        scope.leave()
+        fiber.withOwner { $0.existingExtras?.scope = outer }
+        fiber.updateCancellation()
+    }
+
+    /// After ``leave()``: whether waits are cut short outside as well, or are about to be.
+    var isCutOutside: Bool {
+        if fiber.mustNotWait { return true }
+        var place = outer
+        while let current = place, current.shieldDepth == shieldDepth {
+            if current.scope.isOverdue { return true }
+            place = current.outer
+        }
+        return false
+    }
+}
+
+extension AnyFiber {
+    /// A scope that the fiber is in, or has just left, was cancelled. Any thread.
+    func scopeWasCancelled() {
+        worker.perform { [self] _ in
+            guard let record else { return }
+            record.updateCancellation()
+            cutShort(record)
+        }
+    }
+}

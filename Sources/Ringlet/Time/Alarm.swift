@@ -1,0 +1,48 @@
+/// One call that a worker makes at an instant, on its thread. Any thread may set, move and cancel it.
+final class Alarm: @unchecked Sendable {
+    private let worker: Worker
+
+    // The rest is the worker thread's.
+    private var timer: (token: TimerToken, message: Runnable)?
+    private var action: (@Sendable () -> Void)?
+
+    /// - Parameter action: Must not block. Given up when it was called, or by ``cancel()``.
+    init(on worker: Worker, _ action: @escaping @Sendable () -> Void) {
+        self.worker = worker
+        self.action = action
+    }
+
+    /// Sets the alarm, or moves it; ``Deadline/never`` only takes it back.
+    func set(at deadline: Deadline) {
+        worker.perform { worker in
+            self.removeTimer(of: worker)
+            if self.action == nil || deadline == .never { return }
+            // By way of the worker again: once it has ended, another one keeps its timers.
+            let message = Message.runnable(
+                { _ in self.worker.perform { _ in self.ring() } }, kind: .timedMessage)
+            self.timer = (
+                worker.timers.insert(deadline: deadline.nanoseconds, payload: message.word), message
+            )
+        }
+    }
+
+    func cancel() {
+        worker.perform { worker in
+            self.action = nil
+            self.removeTimer(of: worker)
+        }
+    }
+
+    private func ring() {
+        timer = nil
+        let action = self.action
+        self.action = nil
+        action?()
+    }
+
+    private func removeTimer(of worker: Worker) {
+        guard let (token, message) = timer else { return }
+        timer = nil
+        if worker.timers.cancel(token) { Message.drop(message) }
+    }
+}
