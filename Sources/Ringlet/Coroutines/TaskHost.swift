@@ -11,14 +11,22 @@ enum TaskHost {
     static func wait(_ kind: FiberRef.WaitKind, _ token: UInt64, of worker: Worker) async
         -> Completion
     {
-        await unsafe waitInC(
-            Unmanaged.passUnretained(worker).toOpaque(), token, kind.rawValue)
+        await suspend(kind, token, of: worker)
         let outcome = unsafe cctx_current_host_thread().pointee.outcome
-        precondition(
-            unsafe outcome.task == cctx_host_current_task(),
-            "a task came back from a wait that was not its own")
         return unsafe Completion(
             outcome.result, unsafeBitCast(outcome.reason, to: CancelReason.self))
+    }
+
+    /// The same, where the outcome comes by another way. With ``FiberRef/WaitKind/none`` cancellation does not end the
+    /// wait.
+    @inline(__always)
+    nonisolated(nonsending)
+    static func suspend(_ kind: FiberRef.WaitKind, _ token: UInt64, of worker: Worker) async {
+        await unsafe waitInC(
+            Unmanaged.passUnretained(worker).toOpaque(), token, kind.rawValue)
+        precondition(
+            unsafe cctx_current_host_thread().pointee.outcome.task == cctx_host_current_task(),
+            "a task came back from a wait that was not its own")
     }
 }
 
@@ -50,8 +58,12 @@ struct ParkedTask: BitwiseCopyable {
     @inline(__always)
     func deliver(_ completion: Completion) -> Runnable {
         unsafe cctx_task_deliver(task, completion.result, completion.reason.rawValue)
-        return Runnable(address: address, kind: .job)
+        return runnable
     }
+
+    /// The job that continues the task.
+    @inline(__always)
+    var runnable: Runnable { Runnable(address: address, kind: .job) }
 }
 
 @_silgen_name("cctx_task_wait")
@@ -62,9 +74,10 @@ private func waitInC(_ worker: UnsafeRawPointer, _ token: UInt64, _ kind: UInt8)
 @c(cctx_wait_cancelled)
 func waitCancelled(_ worker: UnsafeRawPointer, _ token: UInt64, _ kind: UInt8) {
     let worker = unsafe Unmanaged<Worker>.fromOpaque(worker).takeUnretainedValue()
-    if kind == FiberRef.WaitKind.timer.rawValue {
-        worker.perform { $0.endSleep(TimerToken(bits: token), reason: .user) }
-    } else {
-        worker.perform { $0.cancel(OperationToken(userData: token), reason: .user) }
+    switch FiberRef.WaitKind(rawValue: kind) {
+    case .timer: worker.perform { $0.endSleep(TimerToken(bits: token), reason: .user) }
+    case .operation: worker.perform { $0.cancel(OperationToken(userData: token), reason: .user) }
+    case .node: worker.perform { $0.interruptTask(OperationToken(userData: token)) }
+    case .none?, nil: break
     }
 }

@@ -128,7 +128,7 @@ final class Descriptor: WaitSource {
     func close() async throws {
         let worker = try Worker.forCurrentTask
         guard beginClose() else { throw Errno.badFileDescriptor }
-        await drained.wait(in: self)
+        _ = await wait(deadline: .never, isShielded: true) { drained.add($0) }
         let completion = await worker.performUncancellably(.close(raw))
         if completion.reason == .shutdown {
             // The worker ended before it could: nothing is in flight any more, so close it here.

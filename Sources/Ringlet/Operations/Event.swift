@@ -9,12 +9,11 @@ final class Event: WaitSource {
 
     /// From a fiber.
     func wait(_ fiber: FiberRef, deadline: Deadline) -> Completion {
-        queue.wait(fiber, in: self, deadline: deadline)
+        fiber.wait(in: self, deadline: deadline) { queue.add($0) }
     }
 
     /// From a task.
     func wait(deadline: Deadline) async -> Completion {
-        guard let worker = try? Worker.forCurrentTask else { return .cancelled(.fork) }
-        return await queue.wait(in: self, deadline: deadline, timerOf: worker)
+        await wait(deadline: deadline) { queue.add($0) }
     }
 }

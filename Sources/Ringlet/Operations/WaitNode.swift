@@ -1,8 +1,6 @@
-import Synchronization
-
-/// One waiter's place in a queue that is not the kernel's: the end of a fiber, a drained descriptor.
+/// One waiter's place in a list that is not the kernel's: for the end of a fiber, a lock, an element.
 ///
-/// Whoever takes the node out of its queue, under the queue's lock, owns the right to wake the
+/// Whoever takes the node out of its list, under the lock that guards the list, owns the right to wake the
 /// waiter; so a wake and a cancel that race resume it once.
 @safe
 final class WaitNode: @unchecked Sendable {
@@ -10,6 +8,8 @@ final class WaitNode: @unchecked Sendable {
     @safe
     enum Target {
         case fiber(FiberRef)
+        /// A task that runs as a job of the worker, which keeps the node and is kept by the task.
+        case parkedTask(ParkedTask, of: Unmanaged<Worker>)
         case task(UnsafeContinuation<Completion, Never>)
         /// A plain thread that sleeps on a futex.
         case thread(ThreadParker)
@@ -17,38 +17,64 @@ final class WaitNode: @unchecked Sendable {
         case callback(@Sendable (Completion) -> Void)
     }
 
-    private let target: Target
+    /// Changed between two waits only, by the thread that waits.
+    private var target: Target
 
-    // Guarded by the queue's lock, which holds one reference to each node in it.
-    fileprivate var next: Unmanaged<WaitNode>?
-    fileprivate var previous: Unmanaged<WaitNode>?
-    fileprivate var isQueued = false
+    /// The node outlives its waits, since the waiter keeps it; so a list need not, and who has woken the waiter must
+    /// not touch the node again.
+    let isKept: Bool
 
-    /// Where the node waits. Written before the node is shared; a fiber's, which is used again, is shared anew
-    /// for each wait. Not retained: what keeps it is `holder` or, as long as it is parked, the fiber's own frame; and only
-    /// the thread of a parked fiber asks its node.
+    // Guarded by the lock of the list, which holds one reference to each node in it that is not kept.
+    var next: Unmanaged<WaitNode>?
+    var previous: Unmanaged<WaitNode>?
+    var isQueued = false
+
+    /// Where the node waits. Written before the node is shared; one that is used again is shared anew for each wait.
+    /// Not retained: what keeps it is `holder` or, as long as the waiter is parked, the waiter's own frame; and only the
+    /// thread of a parked waiter asks its node.
     private unowned(unsafe) var source: (any WaitSource)?
 
     /// Keeps the source as long as the node, which others may ask at any time.
     private let holder: (any WaitSource)?
 
+    /// Neither cancellation nor a shutdown ends the wait. For the thread of a parked task.
+    var isShielded = false
+
+    /// How the wait ended, for waiters that have no other place for it: threads and parked tasks. Written by whoever wakes
+    /// the waiter, before that; read by the waiter.
+    private(set) var outcome = Completion(0)
+
     /// For a fiber, whose waits come one after another.
     init(of fiber: FiberRef) {
         target = .fiber(fiber)
+        isKept = true
+        holder = nil
+    }
+
+    /// For one task after another that parks on the worker which keeps the node.
+    init(of task: ParkedTask, on worker: Worker) {
+        target = unsafe .parkedTask(task, of: .passUnretained(worker))
+        isKept = true
         holder = nil
     }
 
     init(_ target: Target, in source: any WaitSource) {
         self.target = target
+        isKept = false
         holder = source
         unsafe self.source = source
     }
 
-    /// Before the fiber's next wait, and with nil after it.
+    /// Before the next wait of a kept node, and with nil after it.
     func moves(to source: (any WaitSource)?) { unsafe self.source = source }
 
+    /// The same, for the next task.
+    func serves(_ task: ParkedTask, of worker: Worker) {
+        target = unsafe .parkedTask(task, of: .passUnretained(worker))
+    }
+
     /// Takes the node back and wakes its waiter with the reason, unless it is being woken already.
-    /// Any thread. True when this call ended the wait.
+    /// Any thread; for a kept node, the waiter's. True when this call ended the wait.
     @discardableResult
     func interrupt(_ reason: CancelReason) -> Bool {
         guard unsafe source?.withdraw(self) == true else { return false }
@@ -56,15 +82,20 @@ final class WaitNode: @unchecked Sendable {
         return true
     }
 
-    /// For whoever took the node out of its queue. Any thread.
-    fileprivate func wake(_ completion: Completion) {
+    /// For whoever took the node out of its list. Any thread.
+    func wake(_ completion: Completion) {
         switch target {
         case .fiber(let fiber):
             fiber.deliver(completion)
             fiber.withWorker { $0.enqueue(Runnable(fiber)) }
+        case .parkedTask(let task, let worker):
+            // Not into the task's own frame: a waker on another thread may come before the task has parked.
+            outcome = completion
+            unsafe worker._withUnsafeGuaranteedRef { $0.enqueue(task.runnable) }
         case .task(let continuation):
             unsafe continuation.resume(returning: completion)
         case .thread(let parker):
+            outcome = completion
             parker.unpark()
         case .callback(let body):
             body(completion)
@@ -74,118 +105,27 @@ final class WaitNode: @unchecked Sendable {
     // MARK: As a wait token
 
     @inline(__always)
-    var token: UInt64 {
-        UInt64(UInt(bitPattern: unsafe Unmanaged.passUnretained(self).toOpaque()))
-    }
+    var address: UInt { UInt(bitPattern: unsafe Unmanaged.passUnretained(self).toOpaque()) }
+
+    @inline(__always)
+    var token: UInt64 { UInt64(address) }
 
     /// What the fiber waits for whose token this is. The thread of a parked fiber only.
-    static func source(named token: UInt64) -> (any WaitSource)? { unsafe named(by: token).source }
+    static func source(named token: UInt64) -> (any WaitSource)? {
+        unsafe named(by: UInt(token)).source
+    }
 
-    /// The node that a parked fiber's token names; the fiber's own frame keeps it alive.
+    /// The kept node of a waiter that is parked; the waiter keeps it alive.
     @inline(__always)
-    static func named(by token: UInt64) -> WaitNode {
+    static func named(by address: UInt) -> WaitNode {
         unsafe Unmanaged<WaitNode>
-            .fromOpaque(UnsafeRawPointer(bitPattern: UInt(token)).unsafelyUnwrapped)
+            .fromOpaque(UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped)
             .takeUnretainedValue()
     }
 }
 
 /// Something that wait nodes can be taken back from.
 protocol WaitSource: AnyObject, Sendable {
-    /// False when the node has left the queue: its waiter is being woken.
+    /// Takes the node out of its list, under the list's lock. False when it has left: its waiter is being woken.
     func withdraw(_ node: WaitNode) -> Bool
-}
-
-/// Waiters for one event that happens once. Any thread.
-///
-/// A node holds on to where it waits, so no queue ends with a node in it.
-struct WaitQueue: ~Copyable, Sendable {
-    // Not private: Swift 6.3.1 emits broken metadata for a private type in a mutex of a noncopyable
-    // struct that other files store.
-    @safe
-    struct State {
-        // Plain words, so that walking the list counts no references: they change when a node comes and goes.
-        var first: Unmanaged<WaitNode>?
-        var last: Unmanaged<WaitNode>?
-    }
-
-    private let state = Mutex(State())
-
-    /// Written once, under the lock; read by anyone. What was written before the event is visible to who reads
-    /// true.
-    private let completed = Atomic<Bool>(false)
-
-    /// True once the event has happened. Cheap: a scheduler's main body is asked in every turn.
-    @inline(__always)
-    var isComplete: Bool { completed.load(ordering: .acquiring) }
-
-    /// Queues the node. False when the event has happened already: there is nothing to wait for.
-    func add(_ node: WaitNode) -> Bool {
-        state.withLock { state in
-            if completed.load(ordering: .relaxed) { return false }
-            let added = unsafe Unmanaged.passRetained(node)
-            node.isQueued = true
-            unsafe node.previous = state.last
-            if let last = unsafe state.last {
-                unsafe last._withUnsafeGuaranteedRef { unsafe $0.next = added }
-            } else {
-                unsafe state.first = added
-            }
-            unsafe state.last = added
-            return true
-        }
-    }
-
-    /// Takes the node back. False when it is not queued any more.
-    func withdraw(_ node: WaitNode) -> Bool {
-        let withdrawn = state.withLock { state in
-            guard node.isQueued else { return false }
-            node.isQueued = false
-            let next = unsafe node.next
-            let previous = unsafe node.previous
-            if let next = unsafe next {
-                unsafe next._withUnsafeGuaranteedRef { unsafe $0.previous = previous }
-            } else {
-                unsafe state.last = previous
-            }
-            if let previous = unsafe previous {
-                unsafe previous._withUnsafeGuaranteedRef { unsafe $0.next = next }
-            } else {
-                unsafe state.first = next
-            }
-            unsafe node.next = nil
-            unsafe node.previous = nil
-            return true
-        }
-        if withdrawn { unsafe Unmanaged.passUnretained(node).release() }
-        return withdrawn
-    }
-
-    /// The event: wakes every waiter with `completion`, in the order in which they came.
-    func complete(_ completion: Completion = Completion(0)) {
-        var rest = unsafe state.withLock { state in
-            completed.store(true, ordering: .releasing)
-            let first = unsafe state.first
-            unsafe state.first = nil
-            unsafe state.last = nil
-            var node = unsafe first
-            while let current = unsafe node {
-                unsafe node = current._withUnsafeGuaranteedRef { node in
-                    node.isQueued = false
-                    return unsafe node.next
-                }
-            }
-            return unsafe first
-        }
-        while let current = unsafe rest {
-            unsafe current._withUnsafeGuaranteedRef { node in
-                // Read before the wake: a fiber's node may be queued elsewhere at once.
-                unsafe rest = node.next
-                unsafe node.next = nil
-                unsafe node.previous = nil
-                node.wake(completion)
-            }
-            unsafe current.release()
-        }
-    }
 }

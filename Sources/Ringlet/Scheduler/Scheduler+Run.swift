@@ -51,7 +51,7 @@ extension Scheduler {
         main.start()
         // Cancelling the calling task cancels the main body.
         await withTaskCancellationHandler {
-            await main.end.wait(in: main)
+            _ = await main.wait(deadline: .never, isShielded: true) { main.end.add($0) }
         } onCancel: {
             main.cancel()
         }

@@ -1,5 +1,3 @@
-import Synchronization
-
 // MARK: - Operations of tasks
 
 extension Worker {
@@ -95,102 +93,6 @@ extension Worker {
             if let worker = CurrentThread.worker { return worker }
             try Fork.check()
             return BackgroundScheduler.worker
-        }
-    }
-}
-
-extension WaitQueue {
-    /// Suspends the task until the event, whatever happens to the task.
-    func wait(in source: any WaitSource) async {
-        _ = await unsafe withUnsafeContinuation { continuation in
-            let node = unsafe WaitNode(.task(continuation), in: source)
-            if !add(node) { unsafe continuation.resume(returning: Completion(0)) }
-        }
-    }
-}
-
-// MARK: - Waits that can end early
-
-extension AnyFiber {
-    /// From a task.
-    func waitForEnd(deadline: Deadline) async -> Completion {
-        if Fork.isChild { return .cancelled(.fork) }
-        return await end.wait(in: self, deadline: deadline, timerOf: worker)
-    }
-}
-
-extension WaitQueue {
-    /// From a task: suspends until the event, the deadline or cancellation.
-    func wait(in source: any WaitSource, deadline: Deadline, timerOf worker: Worker) async
-        -> Completion
-    {
-        if Task.isCancelled { return .cancelled(.user) }
-        let place = NodePlace()
-        defer { if deadline != .never { worker.removeTimer(of: place) } }
-        return await withTaskCancellationHandler {
-            await unsafe withUnsafeContinuation { continuation in
-                let node = unsafe WaitNode(.task(continuation), in: source)
-                guard add(node) else {
-                    unsafe continuation.resume(returning: Completion(0))
-                    return
-                }
-                if place.set(node) { node.interrupt(.user) }
-                if deadline != .never { worker.interrupt(node, in: place, at: deadline) }
-            }
-        } onCancel: {
-            place.cancel()?.interrupt(.user)
-        }
-    }
-}
-
-extension Worker {
-    /// Ends the node's wait at `deadline`, if it still lasts then. Any thread.
-    fileprivate func interrupt(_ node: WaitNode, in place: NodePlace, at deadline: Deadline) {
-        perform { worker in
-            if worker.isEnding || place.hasEnded { return }
-            let message = Message.runnable({ _ in node.interrupt(.deadline) }, kind: .timedMessage)
-            place.timer = (
-                worker.timers.insert(deadline: deadline.nanoseconds, payload: message.word), message
-            )
-        }
-    }
-
-    /// The wait has ended: its timer is of no use any more. Any thread.
-    fileprivate func removeTimer(of place: NodePlace) {
-        perform { worker in
-            place.hasEnded = true
-            if let (timer, message) = place.timer, worker.timers.cancel(timer) {
-                Message.drop(message)
-            }
-        }
-    }
-}
-
-/// Between a task's wait and its cancellation handler.
-private final class NodePlace: @unchecked Sendable {
-    // For the thread of the worker that holds the timer.
-    var timer: (TimerToken, Runnable)?
-    var hasEnded = false
-
-    private struct State {
-        var node: WaitNode?
-        var isCancelled = false
-    }
-
-    private let state = Mutex(State())
-
-    /// True when cancellation came first.
-    func set(_ node: WaitNode) -> Bool {
-        state.withLock {
-            $0.node = node
-            return $0.isCancelled
-        }
-    }
-
-    func cancel() -> WaitNode? {
-        state.withLock {
-            $0.isCancelled = true
-            return $0.node
         }
     }
 }

@@ -25,9 +25,9 @@ struct Runnable: BitwiseCopyable, Equatable {
         case sleepingTask
         /// Timers only: the sleep of a task that waits by continuation is over.
         case sleepingContinuation
-        /// Timers only: a fiber's wait in a foreign queue is over.
-        case fiberDeadline
-        /// Timers only: a task's wait in a foreign queue is over; a retained ``Message``.
+        /// Timers only: the wait of a ``WaitNode`` that is kept is over.
+        case nodeDeadline
+        /// Timers only: a task's wait by continuation is over; a retained ``Message``.
         case timedMessage
     }
 

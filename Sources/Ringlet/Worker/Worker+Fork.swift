@@ -12,7 +12,7 @@ extension Worker {
         case .scheduledJob: runScheduledJob(runnable)
         case .newFiber: FiberHost.begin(runnable, on: self)
         case .message, .timedMessage: Message.deliver(runnable, to: self)
-        case .fiber, .operationDeadline, .sleepingFiber, .sleepingTask, .sleepingContinuation, .fiberDeadline:
+        case .fiber, .operationDeadline, .sleepingFiber, .sleepingTask, .sleepingContinuation, .nodeDeadline:
             break
         }
     }

@@ -45,6 +45,7 @@ extension Worker {
             cancel(token, reason: .shutdown)
         }
         endSleeps()
+        endTaskWaits()
     }
 
     /// Takes back the wake-up and gives up the thread. Nothing may be in flight any more.
@@ -127,6 +128,9 @@ extension Worker {
                 BackgroundScheduler.worker.perform {
                     _ = $0.timers.insert(deadline: deadline, payload: runnable.word)
                 }
+            case .nodeDeadline:
+                // Of a task whose job is on its way: the shutdown has ended its wait.
+                break
             default:
                 preconditionFailure("a worker ends after its fibers and operations")
             }
@@ -148,7 +152,7 @@ extension Worker {
         case .message, .timedMessage:
             Message.deliver(runnable, to: self)
         case .fiber, .operationDeadline, .sleepingFiber, .sleepingTask, .sleepingContinuation,
-            .fiberDeadline:
+            .nodeDeadline:
             preconditionFailure("a worker ends after its fibers")
         }
     }

@@ -97,7 +97,7 @@ extension Worker {
         case .fiber:
             preconditionFailure("looked at above")
         case .operationDeadline, .sleepingFiber, .sleepingTask, .sleepingContinuation,
-            .fiberDeadline:
+            .nodeDeadline:
             preconditionFailure("a timer's word is never queued")
         }
     }
@@ -238,8 +238,8 @@ extension Worker {
             wake(due, with: Completion(0))
         case .operationDeadline:
             cancel(due.operation, reason: .deadline)
-        case .fiberDeadline:
-            interrupt(FiberRef(address: due.address), reason: .deadline)
+        case .nodeDeadline:
+            WaitNode.named(by: due.address).interrupt(.deadline)
         case .job, .actorJob, .scheduledJob, .newFiber, .fiber, .message, .timedMessage:
             ready.push(due)
         }

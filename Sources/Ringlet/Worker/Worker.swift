@@ -163,7 +163,7 @@ final class Worker: @unchecked Sendable {
                 ready.push(Runnable(fiber))
             }
         case .node:
-            WaitNode.named(by: token).interrupt(reason)
+            WaitNode.named(by: UInt(token)).interrupt(reason)
         }
     }
 

@@ -8,6 +8,9 @@ struct WorkerState: ~Copyable {
     /// Hosts of C functions that have none to run.
     var idleHosts = IdleHosts()
 
+    /// Places of parked tasks in lists that are not the kernel's.
+    var taskNodes = TaskNodes()
+
     /// The host rung of fibers that start here; set once by ``FiberHost``.
     var rung = FiberHost.Rung.plain
 
@@ -58,6 +61,10 @@ extension Worker {
     @inline(__always) var counters: WorkerCounters {
         _read { yield state.value.counters }
         _modify { yield &state.value.counters }
+    }
+    @inline(__always) var taskNodes: TaskNodes {
+        _read { yield state.value.taskNodes }
+        _modify { yield &state.value.taskNodes }
     }
     @inline(__always) var idleHosts: IdleHosts {
         _read { yield state.value.idleHosts }
