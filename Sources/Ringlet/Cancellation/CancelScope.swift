@@ -129,7 +129,10 @@ public final class CancelScope: Sendable {
     /// - Parameter isCutOutside: Something further out was cancelled as well: then that is the reason, also when two
     ///   deadlines are equal, and the outer one is told.
     func absorbs(_ error: any Error, isCutOutside: Bool) -> Bool {
-        error is CancellationError && isCancelled && !isCutOutside
+        guard error is CancellationError, !isCutOutside else { return false }
+        // What brought the error may have been a deadline that is equal to this one, whose alarm rang first.
+        if isOverdue { cancel(because: .deadline) }
+        return isCancelled
     }
 }
 

@@ -9,6 +9,8 @@
 ///
 /// - Throws: What `body` throws; ``TimeoutError`` when it ended because `deadline` passed; `CancellationError` when it
 ///   ended because the scope was cancelled otherwise.
+@discardableResult
+@_disfavoredOverload
 @available(*, noasync, message: "in a task, await withDeadline")
 public func withDeadline<Result>(
     _ deadline: Deadline, _ body: (CancelScope) throws -> Result
@@ -21,6 +23,7 @@ public func withDeadline<Result>(
 /// Runs `body`, all of whose waits end when `deadline` passes. In a task.
 ///
 /// As the form for fibers; the body runs in a child task, on the calling task's worker if it has one.
+@discardableResult
 public func withDeadline<Result>(
     _ deadline: Deadline, _ body: @escaping (CancelScope) async throws -> Result
 ) async throws -> Result {
@@ -42,6 +45,8 @@ extension CancelScope {
 /// fiber.
 ///
 /// Nests. A ``CancelScope`` that is entered inside works as always.
+@discardableResult
+@_disfavoredOverload
 @available(*, noasync, message: "in a task, await withoutCancellation")
 public func withoutCancellation<Result>(_ body: () throws -> Result) rethrows -> Result {
     guard let fiber = FiberRef.current else {

@@ -26,6 +26,10 @@ public class AnyFiber: @unchecked Sendable {
     /// Written by any thread, once; read by the host before the body starts.
     let cancelRequested = Atomic<Bool>(false)
 
+    // Written before the fiber starts; read at its end.
+    private var group: Group?
+    private var placeInGroup: Int32 = 0
+
     /// Guards the reference, and of the object what says so.
     let extras = Mutex<FiberExtras?>(nil)
 
@@ -86,9 +90,20 @@ public class AnyFiber: @unchecked Sendable {
         fatalError("a fiber has a body")
     }
 
+    /// What the body threw. After the end.
+    var endError: (any Error)? { nil }
+
     /// Keeps an outcome of a fiber whose body does not run.
     func fail(_ error: any Error) {
         fatalError("a fiber has an outcome")
+    }
+
+    // MARK: The group
+
+    /// Before the start.
+    func joins(_ group: Group, at place: Int32) {
+        self.group = group
+        placeInGroup = place
     }
 
     // MARK: The host
@@ -130,6 +145,7 @@ public class AnyFiber: @unchecked Sendable {
 
     private func announceEnd() {
         end.complete()
+        if let group { group.childEnded(placeInGroup, endError) }
         worker.shared.fiberFinished()
     }
 }

@@ -64,6 +64,8 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
         }
     }
 
+    override var endError: (any Error)? { failure }
+
     override func fail(_ error: any Error) {
         operation = nil
         failure = error
@@ -73,6 +75,13 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
     private func result() throws -> Success {
         if let failure { throw failure }
         return unsafe value.unsafelyUnwrapped.pointee
+    }
+
+    /// Nil until the fiber has ended. Any thread.
+    public var outcome: Outcome<Success>? {
+        guard isFinished else { return nil }
+        if let failure { return Outcome(failure: failure) }
+        return unsafe .success(value.unsafelyUnwrapped.pointee)
     }
 
     /// Memory for one value. One that takes no room, as of `Void`, needs no more than an address.

@@ -6,6 +6,8 @@ extension CancelScope {
     /// - Returns: What `body` returns; nil when it ended with `CancellationError` because this scope was cancelled,
     ///   and nothing further out was.
     /// - Throws: What `body` throws otherwise; ``CancelScopeError/enteredTwice``.
+    @discardableResult
+    @_disfavoredOverload
     @available(*, noasync, message: "in a task, await scope.run { }")
     public func run<Result>(_ body: (CancelScope) throws -> Result) throws -> Result? {
         let fiber = try FiberRef.require("CancelScope.run")

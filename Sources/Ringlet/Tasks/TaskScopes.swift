@@ -11,6 +11,7 @@ extension CancelScope {
     /// - Returns: What `body` returns; nil when it ended with `CancellationError` because this scope was cancelled,
     ///   and nothing further out was.
     /// - Throws: What `body` throws otherwise; ``CancelScopeError/enteredTwice``.
+    @discardableResult
     public func run<Result>(_ body: @escaping (CancelScope) async throws -> Result) async throws
         -> Result?
     {
@@ -69,6 +70,7 @@ private final class TaskScopePlace: Sendable {
 ///
 /// The body runs in a child task, which the calling task waits for, cancelled or not. Nests. A ``CancelScope`` that is
 /// entered inside works as always.
+@discardableResult
 public func withoutCancellation<Result>(_ body: @escaping () async throws -> Result) async throws
     -> Result
 {

@@ -1,0 +1,105 @@
+import Synchronization
+
+/// Something that ends once, with an outcome that anybody may wait for: a ``Fiber``, a ``Promise``.
+///
+/// All members may be used from any thread. Waiting never ends what is waited for.
+public protocol Awaitable<Success>: AnyObject, Sendable {
+    associatedtype Success
+
+    /// Nil until the end.
+    var outcome: Outcome<Success>? { get }
+
+    /// Asks for an early end; see ``AnyFiber/cancel()``.
+    func cancel()
+
+    /// Waits for the end, whatever it is. In a fiber or on a plain thread.
+    ///
+    /// - Throws: `CancellationError` when the *waiting* fiber is cancelled; ``TimeoutError``.
+    @available(*, noasync, message: "in a task, await it")
+    func wait(deadline: Deadline) throws
+
+    /// Waits for the end, whatever it is. In a task.
+    ///
+    /// - Throws: `CancellationError` when the *waiting* task is cancelled; ``TimeoutError``.
+    func wait(deadline: Deadline) async throws
+
+    /// Has `body` called once, at the end; if that was already, soon.
+    ///
+    /// Calls come in the order in which they were asked for, on a worker, in no fiber: they must not wait. To do more,
+    /// start a fiber in one.
+    ///
+    /// - Parameter condition: Only for an end of this kind.
+    /// - Returns: With which the call can be taken back. It may be dropped.
+    @discardableResult
+    func onEnd(_ condition: EndCondition, _ body: @escaping @Sendable (Self) -> Void) -> Link
+}
+
+extension Awaitable {
+    /// Waits for the end, whatever it is, without a limit.
+    @available(*, noasync, message: "in a task, await it")
+    public func wait() throws { try wait(deadline: .never) }
+
+    /// Waits for the end, whatever it is, without a limit.
+    public func wait() async throws { try await wait(deadline: .never) }
+
+    /// Has `body` called once, at the end, of whatever kind.
+    @discardableResult
+    public func onEnd(_ body: @escaping @Sendable (Self) -> Void) -> Link { onEnd(.any, body) }
+}
+
+/// Which ends somebody wants to hear of.
+public enum EndCondition: Sendable {
+    case any
+    /// The body returned.
+    case success
+    /// It threw, or was cancelled.
+    case failure
+
+    func holds(for outcome: Outcome<some Any>?) -> Bool {
+        switch self {
+        case .any: true
+        case .success: outcome?.isSuccess == true
+        case .failure: outcome?.isSuccess == false
+        }
+    }
+}
+
+/// A call that was asked for with ``Awaitable/onEnd(_:_:)``.
+public final class Link: Sendable {
+    private let taken = Atomic<Bool>(false)
+
+    /// Takes the call back. False when it was made, or taken back, already. Any thread.
+    @discardableResult
+    public func remove() -> Bool { !taken.exchange(true, ordering: .acquiringAndReleasing) }
+}
+
+// MARK: - For those who conform
+
+/// An awaitable whose end is a ``WaitQueue``.
+protocol QueuedEnd: WaitSource, Awaitable {
+    /// As ``WaitQueue/add(_:)``.
+    func addToEnd(_ node: WaitNode) -> Bool
+    /// Who makes the calls of those that do not end between two steps of a worker.
+    var endWorker: Worker { get }
+}
+
+extension QueuedEnd {
+    @discardableResult
+    public func onEnd(_ condition: EndCondition, _ body: @escaping @Sendable (Self) -> Void) -> Link {
+        let link = Link()
+        let call: @Sendable () -> Void = { [self] in
+            if condition.holds(for: outcome) && link.remove() { body(self) }
+        }
+        let node = WaitNode(
+            .callback { [self] _ in
+                // In the middle of a fiber, a task or a foreign thread it would be somebody else's stack.
+                if CurrentThread.worker != nil && !CurrentThread.isInTask {
+                    call()
+                } else {
+                    endWorker.enqueue(Message.runnable { _ in call() })
+                }
+            }, in: self)
+        if !addToEnd(node) { endWorker.enqueue(Message.runnable { _ in call() }) }
+        return link
+    }
+}

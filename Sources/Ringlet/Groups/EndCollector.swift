@@ -1,0 +1,71 @@
+import Synchronization
+
+/// Notes the ends of several awaitables in the order in which they come, and wakes who waits for the next.
+final class EndCollector<Item: Awaitable>: Sendable {
+    private struct State: ~Copyable {
+        /// Indices of items that have ended and were not taken yet, oldest first.
+        var ended: [Int] = []
+        var taken = 0
+        var waiters = WaitList()
+        var links: [Link] = []
+    }
+
+    private let items: [Item]
+    private let state = Mutex(State())
+
+    init(_ items: [Item]) {
+        self.items = items
+        let links = items.indices.map { index in
+            items[index].onEnd { [weak self] _ in self?.note(index) }
+        }
+        state.withLock { $0.links = links }
+    }
+
+    deinit {
+        for link in state.withLock({ $0.links }) { link.remove() }
+    }
+
+    private func note(_ index: Int) {
+        let waiters = state.withLock { state in
+            state.ended.append(index)
+            return state.waiters.popAll()
+        }
+        waiters.wake()
+    }
+
+    /// The next that has ended. Nil when there is none at present.
+    func take() -> Item? {
+        let index: Int? = state.withLock { state in
+            guard state.taken < state.ended.count else { return nil }
+            defer { state.taken += 1 }
+            return state.ended[state.taken]
+        }
+        return index.map { items[$0] }
+    }
+
+    /// True when all were taken.
+    var isExhausted: Bool { state.withLock { $0.taken == items.count } }
+
+    /// Waits until there is one to take, unless there is.
+    func waitForNext(deadline: Deadline) throws {
+        let completion = wait("wait(for:)", deadline: deadline) { add($0) }
+        if completion.result < 0 { throw completion.error(deadline) }
+    }
+
+    func waitForNext(deadline: Deadline) async throws {
+        let completion = await wait(deadline: deadline) { add($0) }
+        if completion.result < 0 { throw completion.error(deadline) }
+    }
+
+    private func add(_ node: WaitNode) -> Bool {
+        state.withLock { state in
+            if state.taken < state.ended.count { return false }
+            state.waiters.append(node)
+            return true
+        }
+    }
+}
+
+extension EndCollector: WaitSource {
+    func withdraw(_ node: WaitNode) -> Bool { state.withLock { $0.waiters.remove(node) } }
+}

@@ -1,0 +1,95 @@
+// MARK: - The results of several, in their order
+
+/// Runs all `bodies` at once, each in a fiber, and returns their values in the order of the bodies. In a fiber.
+///
+/// It owns what it starts: when one fails, the others are cancelled, and all have ended before this returns.
+///
+/// - Throws: ``GroupError``; `CancellationError`, with all cancelled.
+@_disfavoredOverload
+@available(*, noasync, message: "in a task, await gather")
+public func gather<Success>(_ bodies: [@Sendable () throws -> Success]) throws -> [Success] {
+    try withGroup { group in
+        let children = try bodies.map { body in try group.spawn { try body() } }
+        return try children.map { try $0.join() }
+    }
+}
+
+/// Runs all `bodies` at once, each in a task, and returns their values in the order of the bodies. In a task; as the
+/// form for fibers.
+public func gather<Success: Sendable>(_ bodies: [@Sendable () async throws -> Success]) async throws
+    -> [Success]
+{
+    try await withGroup { group in
+        let children = try bodies.map { body in try group.spawn { try await body() } }
+        var values: [Success] = []
+        for child in children { values.append(try await child.value) }
+        return values
+    }
+}
+
+// MARK: - Of what others started
+
+/// Waits for fibers or promises that others started, and returns their values in order; asyncio's `gather`. In a fiber
+/// or on a plain thread.
+///
+/// Named for what it does not do: when one fails, this throws that error at once, and the others run on. Cancelling the
+/// waiting fiber cancels all of them, as in asyncio; one of them that is cancelled cancels no other. Something given
+/// twice gives its value twice.
+///
+/// - Throws: The first error in time; `CancellationError`.
+@_disfavoredOverload
+@available(*, noasync, message: "in a task, await gatherLeavingOthersRunning")
+public func gatherLeavingOthersRunning<Item: Awaitable>(_ items: [Item]) throws -> [Item.Success] {
+    let ends = asCompleted(items)
+    do {
+        while let item = try ends.next() { _ = try item.outcome?.get() }
+    } catch {
+        cancel(items, ifCut: error)
+        throw error
+    }
+    return try items.map { try $0.outcome!.get() }
+}
+
+/// As the form for fibers, in a task.
+public func gatherLeavingOthersRunning<Item: Awaitable>(_ items: [Item]) async throws -> [Item.Success] {
+    let ends = asCompleted(items)
+    do {
+        while let item = try await ends.next() { _ = try item.outcome?.get() }
+    } catch {
+        if Task.isCancelled { for item in items { item.cancel() } }
+        throw error
+    }
+    return try items.map { try $0.outcome!.get() }
+}
+
+/// Waits for fibers or promises that others started, and returns how each ended; asyncio's `gather` with
+/// `return_exceptions`. In a fiber or on a plain thread.
+///
+/// - Throws: `CancellationError` when the waiting fiber is cancelled, with all of them cancelled.
+@_disfavoredOverload
+@available(*, noasync, message: "in a task, await gatherOutcomes")
+public func gatherOutcomes<Item: Awaitable>(_ items: [Item]) throws -> [Outcome<Item.Success>] {
+    do {
+        _ = try wait(for: items)
+    } catch {
+        for item in items { item.cancel() }
+        throw error
+    }
+    return items.map { $0.outcome! }
+}
+
+/// As the form for fibers, in a task.
+public func gatherOutcomes<Item: Awaitable>(_ items: [Item]) async throws -> [Outcome<Item.Success>] {
+    do {
+        _ = try await wait(for: items)
+    } catch {
+        for item in items { item.cancel() }
+        throw error
+    }
+    return items.map { $0.outcome! }
+}
+
+/// Cancels all when it was the waiting fiber that was cancelled.
+private func cancel(_ items: [some Awaitable], ifCut error: any Error) {
+    if FiberRef.current?.mustNotWait == true { for item in items { item.cancel() } }
+}

@@ -1,0 +1,154 @@
+import Synchronization
+
+/// Fibers and tasks that end before the block that opened the group does: trio's nursery, asyncio's `TaskGroup`.
+///
+///     try withGroup { group in
+///         try group.spawn { try serve(left) }                 // a fiber
+///         try group.spawn { try await serve(right) }          // a task
+///     }                                                       // here both have ended
+///
+/// The block is left when its body and all children have ended, those included that children start meanwhile. When the
+/// body or a child fails, the others are cancelled, and the block throws a ``GroupError`` with all errors. When the one
+/// who opened the group is cancelled, so are the children. A child that is cancelled by itself is no failure.
+///
+/// The handle may be given to children and other threads. Starting a child is O(1), and so is its end, however many
+/// there are.
+public final class Group: Sendable {
+    private struct State {
+        /// Children that have not ended, at their places; nil at places that are free, and of tasks that are being made.
+        var children: [(any GroupChild)?] = []
+        var freePlaces: [Int32] = []
+        var live = 0
+        var errors: [any Error] = []
+        var isCancelled = false
+        var bodyHasEnded = false
+
+        var hasEnded: Bool { bodyHasEnded && live == 0 }
+
+        /// Keeps an error that is no cancellation. True for the first.
+        mutating func note(_ error: (any Error)?) -> Bool {
+            guard let error, !(error is CancellationError) else { return false }
+            errors.append(error)
+            return errors.count == 1
+        }
+    }
+
+    private let state = Mutex(State())
+    private let end = WaitQueue()
+
+    /// The scope of the body.
+    let scope = CancelScope()
+
+    /// Runs children that are started elsewhere than on a worker.
+    let worker: Worker
+
+    init(on worker: Worker) {
+        self.worker = worker
+    }
+
+    // MARK: For its users
+
+    /// How many children have not ended. Any thread.
+    public var count: Int { state.withLock { $0.live } }
+
+    /// True once the group is ending early. Any thread.
+    public var isCancelled: Bool { state.withLock { $0.isCancelled } }
+
+    /// Ends the group early: cancels the body and all children, also those to come, whose bodies never run. No
+    /// failure. Any thread; twice, or after the end, does nothing.
+    public func cancel() {
+        let children = state.withLock { state -> [(any GroupChild)?] in
+            if state.isCancelled || state.hasEnded { return [] }
+            state.isCancelled = true
+            return state.children
+        }
+        scope.cancel()
+        for child in children { child?.cancel() }
+    }
+
+    // MARK: For its children
+
+    /// Takes a place for a child.
+    ///
+    /// - Parameter child: Nil for one that has to know its place before it is made; see ``fill(_:with:)``.
+    /// - Returns: The place, and whether the child is to be cancelled before it begins.
+    func reserve(for child: (any GroupChild)?) throws -> (place: Int32, isCancelled: Bool) {
+        try state.withLock { state throws(GroupUseError) in
+            if state.hasEnded { throw .hasEnded }
+            state.live += 1
+            if let place = state.freePlaces.popLast() {
+                state.children[Int(place)] = child
+                return (place, state.isCancelled)
+            }
+            state.children.append(child)
+            return (Int32(state.children.count - 1), state.isCancelled)
+        }
+    }
+
+    /// Puts a child into the place that was taken for it.
+    func fill(_ place: Int32, with child: any GroupChild) {
+        let isCancelled = state.withLock { state in
+            state.children[Int(place)] = child
+            return state.isCancelled
+        }
+        if isCancelled { child.cancel() }
+    }
+
+    /// A child has ended. Any thread.
+    func childEnded(_ place: Int32, _ error: (any Error)?) {
+        let (child, hasEnded, hasFailed) = state.withLock { state in
+            let child = state.children[Int(place)]
+            state.children[Int(place)] = nil
+            state.freePlaces.append(place)
+            state.live -= 1
+            return (child, state.hasEnded, state.note(error))
+        }
+        // Outside the lock: the last reference may go with it.
+        _ = consume child
+        if hasFailed { cancel() }
+        if hasEnded { end.complete() }
+    }
+
+    // MARK: For who opened it
+
+    /// The body has ended, with `error` if it failed.
+    ///
+    /// - Returns: True when there is nothing to wait for.
+    func bodyEnded(_ error: (any Error)?) -> Bool {
+        let (hasEnded, hasFailed) = state.withLock { state in
+            let hasFailed = state.note(error)
+            state.bodyHasEnded = true
+            return (state.hasEnded, hasFailed)
+        }
+        if hasFailed || error != nil { cancel() }
+        if hasEnded { end.complete() }
+        return hasEnded
+    }
+
+    /// As ``WaitQueue/add(_:)``.
+    func addToEnd(_ node: WaitNode) -> Bool { end.add(node) }
+
+    /// What the block throws or returns, once everything has ended.
+    ///
+    /// - Parameters:
+    ///   - result: What the body returned; nil when it did not.
+    ///   - error: What the body threw, or the wait for the children.
+    func outcome<Result>(_ result: Result?, _ error: (any Error)?) throws -> Result {
+        let errors = state.withLock { $0.errors }
+        if !errors.isEmpty { throw GroupError(errors: errors) }
+        if let error { throw error }
+        if let result { return result }
+        // The body was cut short by `cancel()`, which is no failure: it has nothing to return.
+        if let nothing = () as? Result { return nothing }
+        throw CancellationError()
+    }
+}
+
+extension Group: WaitSource {
+    func withdraw(_ node: WaitNode) -> Bool { end.withdraw(node) }
+}
+
+/// A child as its group sees it.
+protocol GroupChild: AnyObject, Sendable {
+    func cancel()
+}

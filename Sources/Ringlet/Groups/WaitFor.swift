@@ -1,0 +1,98 @@
+// MARK: - Waiting for several, without owning them
+
+/// When ``wait(for:until:deadline:)`` returns.
+public enum WaitCondition: Sendable {
+    /// One has ended, however.
+    case firstCompleted
+    /// One has failed or was cancelled; or all have ended.
+    case firstFailure
+    /// All have ended.
+    case allCompleted
+}
+
+/// What ``wait(for:until:deadline:)`` found: both in the order of the argument.
+public struct WaitResult<Item> {
+    /// Those that have ended.
+    public let done: [Item]
+    /// Those that go on.
+    public let pending: [Item]
+}
+
+extension WaitResult: Sendable where Item: Sendable {}
+
+/// Waits for several fibers or promises; asyncio's `wait`, gevent's `joinall`. In a fiber or on a plain thread.
+///
+/// It cancels nothing, and a deadline that passes is no error: what goes on is returned as pending. Something given
+/// twice is waited for once. O(n).
+///
+/// - Throws: `CancellationError` when the waiting fiber is cancelled.
+@available(*, noasync, message: "in a task, await wait(for:)")
+public func wait<Item: Awaitable>(
+    for items: [Item], until condition: WaitCondition = .allCompleted, deadline: Deadline = .never
+) throws -> WaitResult<Item> {
+    var progress = WaitProgress(items, condition)
+    while !progress.isOver {
+        do {
+            try progress.collector.waitForNext(deadline: deadline)
+        } catch is TimeoutError {
+            break
+        }
+        progress.advance()
+    }
+    return progress.result
+}
+
+/// Waits for several fibers or promises. In a task; as the form for fibers.
+public func wait<Item: Awaitable>(
+    for items: [Item], until condition: WaitCondition = .allCompleted, deadline: Deadline = .never
+) async throws -> WaitResult<Item> {
+    var progress = WaitProgress(items, condition)
+    while !progress.isOver {
+        do {
+            try await progress.collector.waitForNext(deadline: deadline)
+        } catch is TimeoutError {
+            break
+        }
+        progress.advance()
+    }
+    return progress.result
+}
+
+private struct WaitProgress<Item: Awaitable> {
+    let collector: EndCollector<Item>
+    private let items: [Item]
+    private let condition: WaitCondition
+    private var left: Int
+    private(set) var isOver: Bool
+
+    init(_ items: [Item], _ condition: WaitCondition) {
+        self.items = unique(items)
+        self.condition = condition
+        left = self.items.count
+        isOver = left == 0
+        // Those that have ended count at once, whatever their links do.
+        collector = EndCollector(self.items.filter { $0.outcome == nil })
+        for item in self.items { if let outcome = item.outcome { count(outcome.isSuccess) } }
+    }
+
+    private mutating func count(_ isSuccess: Bool) {
+        left -= 1
+        isOver = isOver || left == 0 || condition == .firstCompleted
+            || condition == .firstFailure && !isSuccess
+    }
+
+    mutating func advance() {
+        while let item = collector.take() { count(item.outcome?.isSuccess == true) }
+    }
+
+    var result: WaitResult<Item> {
+        WaitResult(
+            done: items.filter { $0.outcome != nil }, pending: items.filter { $0.outcome == nil })
+    }
+}
+
+/// The same without repetitions.
+func unique<Item: AnyObject>(_ items: [Item]) -> [Item] {
+    var seen = Set<ObjectIdentifier>()
+    return items.filter { seen.insert(ObjectIdentifier($0)).inserted }
+}

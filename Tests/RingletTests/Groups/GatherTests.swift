@@ -1,0 +1,193 @@
+import Testing
+
+@testable import Ringlet
+
+@Suite(.timeLimit(.minutes(4))) struct GatherTests {
+    @Test func `scenario 67: gather gives values in order, and cancels what it owns when one fails`() async throws {
+        try await Scheduler.run {
+            let none: [@Sendable () throws -> Int] = []
+            let nothing = try gather(none)
+            #expect(nothing.isEmpty)
+            let bodies = (0..<4).map { number in
+                { @Sendable () throws -> Int in
+                    for _ in 0..<(4 - number) { try Fiber.yield() }
+                    return number
+                }
+            }
+            #expect(try gather(bodies) == [0, 1, 2, 3])
+            let cancelled = Counter()
+            let error = errorThrown {
+                _ = try gather([
+                    { do { try Fiber.sleep(until: .never) } catch { cancelled.add(); throw error } },
+                    { try Fiber.yield(); throw Failure(number: 1) },
+                ] as [@Sendable () throws -> Void])
+            }
+            #expect((error as? GroupError)?.errors as? [Failure] == [Failure(number: 1)])
+            #expect(cancelled.value == 1)
+        }
+    }
+
+    @Test func `scenario 67: the gather of asyncio leaves the others running`() async throws {
+        try await Scheduler.run {
+            let gate = Promise<Void>()
+            let slow = Fiber { try gate.value(); return 1 }
+            let failing = Fiber { () throws -> Int in try Fiber.yield(); throw Failure(number: 1) }
+            #expect(throws: Failure(number: 1)) { _ = try gatherLeavingOthersRunning([slow, failing]) }
+            #expect(slow.outcome == nil && !slow.isCancelled)
+            try gate.succeed(())
+            #expect(try gatherLeavingOthersRunning([slow, slow]) == [1, 1])
+            #expect(try gatherLeavingOthersRunning([Fiber<Int>]()).isEmpty)
+            let outcomes = try gatherOutcomes([slow, failing])
+            #expect(try outcomes[0].get() == 1 && outcomes[1].error is Failure)
+
+            // Cancelling it cancels the others; a cancelled one does not cancel it.
+            let endless = (0..<2).map { _ in Fiber { try Fiber.sleep(until: .never) } }
+            let waiter = Fiber { _ = try gatherLeavingOthersRunning(endless) }
+            try Fiber.yield()
+            try Fiber.yield()
+            waiter.cancel()
+            #expect(throws: CancellationError.self) { try waiter.join() }
+            for fiber in endless { try fiber.wait() }
+            #expect(endless.allSatisfy { $0.isCancelled })
+        }
+    }
+
+    @Test func `scenario 68: a wait cancels nothing, and tells what has ended`() async throws {
+        try await Scheduler.run {
+            let gate = Promise<Void>()
+            let quick = Fiber { try Fiber.yield() }
+            let failing = Fiber { try gate.value(); throw Failure() }
+            let endless = Fiber { try Fiber.sleep(until: .never) }
+            let all = [endless, quick, failing, quick]
+
+            let first = try wait(for: all, until: .firstCompleted)
+            #expect(first.done.map(\.id) == [quick.id])
+            #expect(first.pending.map(\.id) == [endless.id, failing.id])
+
+            let timedOut = try wait(for: all, deadline: .after(.milliseconds(2)))
+            #expect(timedOut.done.count == 1 && timedOut.pending.count == 2)
+
+            try gate.succeed(())
+            let failed = try wait(for: all, until: .firstFailure)
+            #expect(failed.done.map(\.id) == [quick.id, failing.id])
+            #expect(!endless.isCancelled)
+            endless.cancel()
+            #expect(try wait(for: all).pending.isEmpty)
+            #expect(try wait(for: [Fiber<Int>]()).done.isEmpty)
+        }
+    }
+
+    @Test func `scenario 68: as they end, one after another, and the rest later`() async throws {
+        try await Scheduler.run {
+            let gates = (0..<4).map { _ in Promise<Int>() }
+            let fibers = gates.map { gate in Fiber { try gate.value() } }
+            let ends = asCompleted(fibers + fibers)
+            try gates[2].succeed(2)
+            #expect(try ends.next()!.join() == 2)
+            try gates[0].succeed(0)
+            #expect(try ends.next()!.join() == 0)
+            // Left, and resumed.
+            try gates[3].succeed(3)
+            try gates[1].succeed(1)
+            #expect(Set([try ends.next()!.join(), try ends.next()!.join()]) == [1, 3])
+            #expect(try ends.next() == nil)
+            let late = asCompleted([Promise<Int>()], deadline: .after(.milliseconds(2)))
+            #expect(throws: TimeoutError.self) { _ = try late.next() }
+        }
+    }
+
+    @Test func `scenario 47: of two failures the earlier one is told`() async throws {
+        try await Scheduler.run {
+            let gate = Promise<Void>()
+            let later = Fiber { () throws -> Int in try gate.value(); throw Failure(number: 2) }
+            let earlier = Fiber { () throws -> Int in
+                try Fiber.yield()
+                try gate.succeed(())
+                throw Failure(number: 1)
+            }
+            #expect(throws: Failure(number: 1)) { _ = try gatherLeavingOthersRunning([later, earlier]) }
+        }
+    }
+
+    @Test func `scenario 68: in a race the first success wins, and the losers are cancelled`() async throws {
+        try await Scheduler.run {
+            let steps = Journal<String>()
+            let winner = try race([
+                { do { try Fiber.sleep(until: .never) } catch { steps.note("cancelled") }; return 1 },
+                { try Fiber.yield(); return 2 },
+            ] as [@Sendable () throws -> Int])
+            // The first one swallowed its cancellation and returned as well, so the lowest index wins.
+            #expect(winner == 1 && steps.all == ["cancelled"])
+
+            let second = try race([
+                { try Fiber.sleep(until: .never); return 1 }, { try Fiber.yield(); return 2 },
+            ] as [@Sendable () throws -> Int])
+            #expect(second == 2)
+
+            let error = errorThrown {
+                _ = try race([{ throw Failure(number: 1) }, { throw Failure(number: 2) }] as [@Sendable () throws -> Int])
+            }
+            #expect((error as? GroupError)?.errors as? [Failure] == [Failure(number: 1), Failure(number: 2)])
+        }
+    }
+
+    @Test func `scenario 68: the next one starts after a delay, or when the one before has failed`() async throws {
+        try await Scheduler.run {
+            let starts = Journal<Int>()
+            let second = try race(staggeredBy: .seconds(1000), [
+                { starts.note(1); throw Failure(number: 1) },
+                { starts.note(2); return 2 },
+                { starts.note(3); return 3 },
+            ] as [@Sendable () throws -> Int])
+            #expect(second == 2 && starts.all == [1, 2])
+
+            let delayed = try race(staggeredBy: .milliseconds(2), [
+                { try Fiber.sleep(until: .never); return 1 }, { return 2 },
+            ] as [@Sendable () throws -> Int])
+            #expect(delayed == 2)
+        }
+    }
+
+    @Test func `scenario 52: a waiter that is cancelled leaves what it waits for alone`() async throws {
+        try await Scheduler.run {
+            let gate = Promise<Void>()
+            let inner = Fiber { try gate.value(); return 9 }
+            let waiter = Fiber { try inner.join() }
+            try Fiber.yield()
+            try Fiber.yield()
+            waiter.cancel()
+            #expect(throws: CancellationError.self) { try waiter.join() }
+            try gate.succeed(())
+            #expect(try inner.join() == 9)
+        }
+    }
+
+    @Test func `scenarios 67 and 68 in tasks`() async throws {
+        #expect(try await gather((0..<4).map { number in { @Sendable () async throws -> Int in
+            for _ in 0..<(4 - number) { await Task.yield() }
+            return number
+        } }) == [0, 1, 2, 3])
+
+        let promises = (0..<3).map { _ in Promise<Int>() }
+        async let first = wait(for: promises, until: .firstCompleted)
+        try promises[1].succeed(1)
+        #expect(try await first.done.count == 1)
+        let ends = asCompleted(promises)
+        try promises[2].fail(Failure(number: 2))
+        var order: [Int] = []
+        for _ in 0..<2 { if let promise = try await ends.next() { order.append(promises.firstIndex { $0 === promise }!) } }
+        #expect(Set(order) == [1, 2])
+        await #expect(throws: Failure(number: 2)) { _ = try await gatherLeavingOthersRunning(promises) }
+        promises[0].cancel()
+        #expect(try await gatherOutcomes(promises).map(\.isSuccess) == [false, true, false])
+
+        let winner = try await race([
+            { try await Scheduler.sleep(until: .never); return 1 }, { await Task.yield(); return 2 },
+        ] as [@Sendable () async throws -> Int])
+        #expect(winner == 2)
+        let staggered = try await race(staggeredBy: .milliseconds(2), [
+            { try await Scheduler.sleep(until: .never); return 1 }, { await Task.yield(); return 2 },
+        ] as [@Sendable () async throws -> Int])
+        #expect(staggered == 2)
+    }
+}
