@@ -66,7 +66,7 @@ struct ProgramModel {
             isCancelled = true
             throw Stop.end(.cancelled)
         case .await:
-            notes.append(.awaited(isCancelled: isCancelled))
+            notes.append(.awaited(isCancelled: isCancelled && shields == 0))
         case .checkCancellation:
             if isCancelled { throw Stop.end(.cancelled) }
         case .spawn(let program, _):
