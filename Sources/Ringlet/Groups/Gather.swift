@@ -44,7 +44,7 @@ public func gatherLeavingOthersRunning<Item: Awaitable>(_ items: [Item]) throws 
     do {
         while let item = try ends.next() { _ = try item.outcome?.get() }
     } catch {
-        cancel(items, ifCut: error)
+        if FiberRef.current?.mustNotWait == true { for item in items { item.cancel() } }
         throw error
     }
     return try items.map { try $0.outcome!.get() }
@@ -87,9 +87,4 @@ public func gatherOutcomes<Item: Awaitable>(_ items: [Item]) async throws -> [Ou
         throw error
     }
     return items.map { $0.outcome! }
-}
-
-/// Cancels all when it was the waiting fiber that was cancelled.
-private func cancel(_ items: [some Awaitable], ifCut error: any Error) {
-    if FiberRef.current?.mustNotWait == true { for item in items { item.cancel() } }
 }
