@@ -66,11 +66,29 @@ public enum EndCondition: Sendable {
 
 /// A call that was asked for with ``Awaitable/onEnd(_:_:)``.
 public final class Link: Sendable {
-    private let taken = Atomic<Bool>(false)
+    private let right: CallOnce
+    private let node: WaitNode
+    private weak let source: (any WaitSource)?
 
-    /// Takes the call back. False when it was made, or taken back, already. Any thread.
+    fileprivate init(_ right: CallOnce, _ node: WaitNode, in source: any WaitSource) {
+        self.right = right
+        self.node = node
+        self.source = source
+    }
+
+    /// Takes the call back. False when it was made, or taken back, already. Any thread. O(1).
     @discardableResult
-    public func remove() -> Bool { !taken.exchange(true, ordering: .acquiringAndReleasing) }
+    public func remove() -> Bool {
+        guard right.take() else { return false }
+        _ = source?.withdraw(node)
+        return true
+    }
+}
+
+/// The right to make a call, or to take it back: whoever takes it first has it.
+private final class CallOnce: Sendable {
+    private let taken = Atomic<Bool>(false)
+    func take() -> Bool { !taken.exchange(true, ordering: .acquiringAndReleasing) }
 }
 
 // MARK: - For those who conform
@@ -86,20 +104,27 @@ protocol QueuedEnd: WaitSource, Awaitable {
 extension QueuedEnd {
     @discardableResult
     public func onEnd(_ condition: EndCondition, _ body: @escaping @Sendable (Self) -> Void) -> Link {
-        let link = Link()
-        let call: @Sendable () -> Void = { [self] in
-            if condition.holds(for: outcome) && link.remove() { body(self) }
-        }
-        let node = WaitNode(
-            .callback { [self] _ in
-                // In the middle of a fiber, a task or a foreign thread it would be somebody else's stack.
-                if CurrentThread.worker != nil && !CurrentThread.isInTask {
-                    call()
-                } else {
-                    endWorker.enqueue(Message.runnable { _ in call() })
-                }
-            }, in: self)
-        if !addToEnd(node) { endWorker.enqueue(Message.runnable { _ in call() }) }
-        return link
+        let right = CallOnce()
+        // The list owns the node, and what ends owns the list: the node must not keep it. It is there when it ends.
+        let node = WaitNode(callback: { [unowned self] _ in
+            // In the middle of a fiber, a task or a foreign thread it would be somebody else's stack.
+            if CurrentThread.worker != nil && !CurrentThread.isInTask {
+                call(condition, right, body)
+            } else {
+                callSoon(condition, right, body)
+            }
+        })
+        if !addToEnd(node) { callSoon(condition, right, body) }
+        return Link(right, node, in: self)
+    }
+
+    private func callSoon(
+        _ condition: EndCondition, _ right: CallOnce, _ body: @escaping @Sendable (Self) -> Void
+    ) {
+        endWorker.enqueue(Message.runnable { [self] _ in call(condition, right, body) })
+    }
+
+    private func call(_ condition: EndCondition, _ right: CallOnce, _ body: @Sendable (Self) -> Void) {
+        if condition.holds(for: outcome) && right.take() { body(self) }
     }
 }

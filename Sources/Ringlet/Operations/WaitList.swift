@@ -7,7 +7,8 @@
 ///     }
 ///     wakeup?.wake()                                                   // after the lock was given up
 ///
-/// A node in a list is owned by it. No list ends with a node in it, because a waiter holds on to where it waits.
+/// A node in a list is owned by it. A list ends with no nodes in it but those of calls that will not be made any more: a
+/// waiter holds on to where it waits.
 @safe
 struct WaitList: ~Copyable {
     // Plain words, so that walking the list counts no references.
@@ -82,6 +83,16 @@ struct WaitList: ~Copyable {
         // Not the last reference: the caller has one.
         if !node.isKept { unsafe Unmanaged.passUnretained(node).release() }
         return true
+    }
+
+    deinit {
+        var node = unsafe first
+        while let current = unsafe node {
+            unsafe node = current._withUnsafeGuaranteedRef { unsafe $0.next }
+            unsafe precondition(
+                !current._withUnsafeGuaranteedRef { $0.isKept }, "a list with a waiter in it must not be destroyed")
+            unsafe current.release()
+        }
     }
 
     /// Takes out all of them.

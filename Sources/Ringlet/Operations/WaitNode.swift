@@ -65,6 +65,13 @@ final class WaitNode: @unchecked Sendable {
         unsafe self.source = source
     }
 
+    /// For a call at an end, which nobody interrupts: it is taken back from the list itself.
+    init(callback: @escaping @Sendable (Completion) -> Void) {
+        target = .callback(callback)
+        isKept = false
+        holder = nil
+    }
+
     /// Before the next wait of a kept node, and with nil after it.
     func moves(to source: (any WaitSource)?) { unsafe self.source = source }
 

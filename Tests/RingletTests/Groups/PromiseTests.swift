@@ -103,4 +103,35 @@ import Testing
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(promise.outcome == nil)
     }
+
+    @Test func `a promise that is dropped before its end takes with it who was to hear of it`() async throws {
+        weak var listener: Listener?
+        weak var dropped: Promise<Int>?
+        do {
+            let promise = Promise<Int>()
+            let heard = Listener()
+            promise.onEnd { _ in heard.note() }
+            await #expect(throws: TimeoutError.self) {
+                for try await _ in asCompleted([promise], deadline: .after(.milliseconds(1))) {}
+            }
+            listener = heard
+            dropped = promise
+        }
+        #expect(listener == nil)
+        #expect(dropped == nil)
+    }
+
+    @Test func `a call that was taken back is gone from the list of a promise that lives on`() {
+        let promise = Promise<Int>()
+        weak var listener: Listener?
+        for _ in 0..<3 {
+            let heard = Listener()
+            listener = heard
+            #expect(promise.onEnd { _ in heard.note() }.remove())
+        }
+        #expect(listener == nil)
+        #expect(promise.outcome == nil)
+    }
+
+    private final class Listener: Sendable { func note() {} }
 }
