@@ -1,4 +1,5 @@
-/// The nodes of one worker for tasks that park on it. For the worker's thread.
+/// The nodes of one worker for tasks that wait on it, and of those that park the nodes themselves. For the worker's
+/// thread.
 ///
 /// Each place has a generation, which moves on when a wait ends. So a token that is kept too long, as by a
 /// cancellation on its way from another thread, names nothing.
@@ -42,6 +43,18 @@ struct TaskNodes: ~Copyable {
         return (node, token)
     }
 
+    /// Notes the node of a task that waits by a continuation.
+    mutating func hold(_ node: WaitNode) -> OperationToken {
+        if firstFree == Self.end { addPlace() }
+        let index = firstFree
+        let at = Int(index)
+        firstFree = places[at].nextFree
+        places[at].isTaken = true
+        if let kept = unsafe places[at].node { unsafe kept.release() }
+        unsafe places[at].node = Unmanaged.passRetained(node)
+        return OperationToken(index: index, generation: places[at].generation)
+    }
+
     /// The wait has ended.
     mutating func putBack(_ token: OperationToken) {
         let at = token.index
@@ -49,7 +62,9 @@ struct TaskNodes: ~Copyable {
         places[at].isTaken = false
         places[at].nextFree = firstFree
         firstFree = UInt32(truncatingIfNeeded: at)
-        if at >= Self.keptPlaces, let node = unsafe places[at].node {
+        if let node = unsafe places[at].node,
+            unsafe at >= Self.keptPlaces || !node._withUnsafeGuaranteedRef({ $0.isKept })
+        {
             unsafe places[at].node = nil
             unsafe node.release()
         }

@@ -47,10 +47,22 @@ extension WaitSource {
         -> Completion
     {
         let place = NodePlace()
+        let worker = CurrentThread.worker
+        if worker?.isShuttingDown == true { return .cancelled(.shutdown) }
+        // By which a shutdown finds the wait.
+        var token: OperationToken?
+        defer {
+            if let worker, let token {
+                worker.perform { worker in
+                    // An ended worker takes nothing back.
+                    if CurrentThread.runs(worker) { worker.taskNodes.putBack(token) }
+                }
+            }
+        }
         var alarm: Alarm?
         if deadline != .never {
             // A task that runs on no worker has its deadlines watched by one of the process's own.
-            alarm = Alarm(on: CurrentThread.worker ?? BackgroundScheduler.worker) {
+            alarm = Alarm(on: worker ?? BackgroundScheduler.worker) {
                 place.node?.interrupt(.deadline)
             }
         }
@@ -58,6 +70,7 @@ extension WaitSource {
         return await withTaskCancellationHandler {
             await unsafe withUnsafeContinuation { continuation in
                 let node = unsafe WaitNode(.task(continuation), in: self)
+                token = worker?.taskNodes.hold(node)
                 guard add(node) else {
                     unsafe continuation.resume(returning: Completion(0))
                     return
@@ -109,7 +122,7 @@ extension Worker {
         taskNodes.node(of: token)?.interrupt(.user)
     }
 
-    /// Ends every wait of a parked task in a list, as a shutdown does with operations.
+    /// Ends every wait of a task in a list, as a shutdown does with operations.
     func endTaskWaits() {
         for node in taskNodes.waiting where !node.isShielded { node.interrupt(.shutdown) }
     }

@@ -28,6 +28,30 @@ struct ShutdownTests {
         #expect(value == 3)
     }
 
+    @Test func `a shutdown ends the waits of tasks, of those in actors as well`() async throws {
+        let scheduler = try Scheduler()
+        let promise = Promise<Int>()
+        let waiting = Counter()
+        let tasks = (0..<8).map { number in
+            Task(executorPreference: scheduler.taskExecutor) {
+                let actor = Waiter()
+                waiting.add()
+                let deadline = number % 4 < 2 ? Deadline.never : .after(.seconds(3600))
+                return number % 2 == 0
+                    ? try await actor.value(of: promise, deadline) : try await promise.value(deadline: deadline)
+            }
+        }
+        try await awaitUntil("all wait") { waiting.value == tasks.count }
+        #expect(try await onThread { scheduler.shutdown(deadline: .after(patience)) } == ShutdownReport())
+        for task in tasks { await #expect(throws: CancellationError.self) { try await task.value } }
+    }
+
+    private actor Waiter {
+        func value(of promise: Promise<Int>, _ deadline: Deadline) async throws -> Int {
+            try await promise.value(deadline: deadline)
+        }
+    }
+
     @Test func `what a straggler leads to is dealt with, too`() async throws {
         let scheduler = try Scheduler()
         _ = try await onThread { scheduler.shutdown() }
