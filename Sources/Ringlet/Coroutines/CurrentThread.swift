@@ -18,6 +18,16 @@ enum CurrentThread {
     /// True inside a Swift task, whose thread is only lent to it.
     static var isInTask: Bool { unsafe withUnsafeCurrentTask { unsafe $0 != nil } }
 
+    /// Tells the fiber, task or plain thread that this code belongs to from every other one, as long as it lives. What a
+    /// fiber awaits in place is part of the fiber.
+    static var strand: UInt {
+        if let fiber = FiberRef.current, let task = unsafe fiber.record.pointee.task {
+            return UInt(bitPattern: task)
+        }
+        if let task = unsafe cctx_host_current_task() { return UInt(bitPattern: task) }
+        return UInt(bitPattern: unsafe cctx_current_thread()) | 1
+    }
+
     /// Makes this thread the one of `worker` until ``leave()``.
     static func enter(_ worker: Worker) throws(Errno) {
         let error = cctx_thread_prepare()

@@ -54,13 +54,13 @@ public struct BufferedWriter: ~Copyable, Sendable {
     ///   or ``TimeoutError``; then none of the data was accepted.
     @available(*, noasync, message: "in a task, await write(_:)")
     public mutating func write(_ buffer: borrowing Buffer, deadline: Deadline = .never) throws {
-        let fiber = try FiberRef.require("BufferedWriter.write(_:)")
+        _ = try FiberRef.require("BufferedWriter.write(_:)")
         if buffer.count > behind.capacity {
             try flush(deadline: deadline)
             return try connection.write(buffer, deadline: deadline)
         }
         while let room = try behind.accept(buffer, deadline: deadline) {
-            try room.wait(fiber, deadline: deadline).check(deadline)
+            try room.wait(deadline: deadline)
         }
     }
 
@@ -75,7 +75,7 @@ public struct BufferedWriter: ~Copyable, Sendable {
             return try await connection.write(buffer, deadline: deadline)
         }
         while let room = try behind.accept(buffer, deadline: deadline) {
-            try await room.wait(deadline: deadline).check(deadline)
+            try await room.wait(deadline: deadline)
         }
     }
 
@@ -84,9 +84,9 @@ public struct BufferedWriter: ~Copyable, Sendable {
     /// - Throws: The error of an earlier write; `CancellationError` or ``TimeoutError``.
     @available(*, noasync, message: "in a task, await flush()")
     public mutating func flush(deadline: Deadline = .never) throws {
-        let fiber = try FiberRef.require("BufferedWriter.flush()")
+        _ = try FiberRef.require("BufferedWriter.flush()")
         while let progress = try behind.unsent(deadline: deadline) {
-            try progress.wait(fiber, deadline: deadline).check(deadline)
+            try progress.wait(deadline: deadline)
         }
     }
 
@@ -95,7 +95,7 @@ public struct BufferedWriter: ~Copyable, Sendable {
     /// - Throws: The error of an earlier write; `CancellationError` or ``TimeoutError``.
     public mutating func flush(deadline: Deadline = .never) async throws {
         while let progress = try behind.unsent(deadline: deadline) {
-            try await progress.wait(deadline: deadline).check(deadline)
+            try await progress.wait(deadline: deadline)
         }
     }
 
@@ -128,11 +128,5 @@ public struct BufferedWriter: ~Copyable, Sendable {
             throw error
         }
         try await connection.close()
-    }
-}
-
-extension Completion {
-    fileprivate func check(_ deadline: Deadline) throws {
-        if result < 0 { throw error(deadline) }
     }
 }

@@ -132,7 +132,7 @@ final class WriteBehind: Sendable {
             (state.advance(completion), state.progress.take())
         }
         if mustSend { send() }
-        progress?.happen()
+        progress?.set()
     }
 }
 

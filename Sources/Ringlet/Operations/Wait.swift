@@ -11,8 +11,12 @@ import SystemPackage
 //   that reason. Whoever handed over something that must not be lost passes it on and throws; for others it was woken.
 
 extension Completion {
+    /// The wait was woken, and nothing speaks against taking what it was woken with.
+    @inline(__always)
+    var isTaken: Bool { result >= 0 && reason == .none }
+
     /// What the wait was woken with is not taken: pass it on to the next, and throw ``refusal(_:)``.
-    var isRefused: Bool { reason != .none }
+    var isRefused: Bool { result >= 0 && reason != .none }
 
     /// What a wait throws that was not woken, or refused what it was woken with.
     func refusal(_ deadline: Deadline) -> any Error {
@@ -27,10 +31,17 @@ extension WaitSource {
     ///
     /// - Parameters:
     ///   - call: For the trap's sentence, as `lock.lock()`.
+    ///   - isShielded: Cancellation does not end the wait.
     ///   - add: Queues the node. False when there is nothing to wait for.
     @inline(__always)
-    func wait(_ call: StaticString, deadline: Deadline, _ add: (WaitNode) -> Bool) -> Completion {
-        if let fiber = FiberRef.current { return fiber.wait(in: self, deadline: deadline, add) }
+    func wait(
+        _ call: StaticString, deadline: Deadline, isShielded: Bool = false, _ add: (WaitNode) -> Bool
+    ) -> Completion {
+        if let fiber = FiberRef.current {
+            return isShielded
+                ? fiber.shielded { fiber.wait(in: self, deadline: deadline, add) }
+                : fiber.wait(in: self, deadline: deadline, add)
+        }
         return blockThread(call, deadline: deadline, add)
     }
 

@@ -48,18 +48,40 @@ struct WaitList: ~Copyable {
     /// Takes out who has waited longest.
     @inline(__always)
     mutating func popFirst() -> Wakeup? {
-        guard let node = unsafe first else { return nil }
-        unsafe node._withUnsafeGuaranteedRef { node in
-            node.isQueued = false
-            unsafe first = node.next
-            if let next = unsafe node.next {
-                unsafe next._withUnsafeGuaranteedRef { unsafe $0.previous = nil }
-            } else {
-                unsafe last = nil
+        while let node = unsafe first {
+            let isClaimed = unsafe node._withUnsafeGuaranteedRef { node in
+                node.isQueued = false
+                unsafe first = node.next
+                if let next = unsafe node.next {
+                    unsafe next._withUnsafeGuaranteedRef { unsafe $0.previous = nil }
+                } else {
+                    unsafe last = nil
+                }
+                unsafe node.next = nil
+                return node.claim()
             }
-            unsafe node.next = nil
+            if isClaimed { return unsafe Wakeup(node) }
+            // A branch of a wait that is over.
+            unsafe node.release()
         }
-        return unsafe Wakeup(node)
+        return nil
+    }
+
+    /// Whether anybody waits who is not a branch of the same wait as `node`.
+    @inline(__always)
+    func hasWaiter(besides node: WaitNode) -> Bool {
+        if isEmpty { return false }
+        return node.selection == nil || hasWaiter(outside: node.selection)
+    }
+
+    @inline(never)
+    private func hasWaiter(outside selection: Selection?) -> Bool {
+        var node = unsafe first
+        while let current = unsafe node {
+            if unsafe current._withUnsafeGuaranteedRef({ $0.selection !== selection }) { return true }
+            unsafe node = current._withUnsafeGuaranteedRef { unsafe $0.next }
+        }
+        return false
     }
 
     /// Takes the node back, whose waiter gives up. False when it is not queued any more.
@@ -127,6 +149,20 @@ struct Wakeup: ~Copyable, @unchecked Sendable {
         unsafe Self.wake(node, completion)
     }
 
+    /// Where an element lies that the waiter sends, or is to lie that it receives. Under the list's lock.
+    @inline(__always)
+    var room: UnsafeMutableRawPointer { unsafe node._withUnsafeGuaranteedRef { unsafe $0.filledRoom } }
+
+    /// Leaves an element for the waiter. Under the list's lock.
+    func put<Element>(_ element: Element) {
+        unsafe room.assumingMemoryBound(to: Element.self).initialize(to: element)
+    }
+
+    /// Takes the waiter's element. Under the list's lock.
+    func take<Element>(_ type: Element.Type) -> Element {
+        unsafe room.assumingMemoryBound(to: Element.self).move()
+    }
+
     @inline(__always)
     fileprivate static func wake(_ node: Unmanaged<WaitNode>, _ completion: Completion) {
         // A kept node may be in another list, or gone with its waiter, as soon as that is awake.
@@ -149,8 +185,12 @@ struct Wakeups: ~Copyable, @unchecked Sendable {
     fileprivate init(_ first: Unmanaged<WaitNode>?) { unsafe self.first = first }
 
     /// Any thread, after the list's lock was given up.
-    consuming func wake(_ completion: Completion = Completion(0)) {
+    consuming func wake(_ completion: Completion = Completion(0)) { wake { _ in completion } }
+
+    /// The same, with the completion for each place in the order, from 0.
+    consuming func wake(_ completion: (Int) -> Completion) {
         var rest = unsafe first
+        var place = 0
         discard self
         while let node = unsafe rest {
             // Read before the wake: a kept node may be queued elsewhere at once.
@@ -160,7 +200,12 @@ struct Wakeups: ~Copyable, @unchecked Sendable {
                 unsafe node.previous = nil
                 return unsafe next
             }
-            unsafe Wakeup.wake(node, completion)
+            if unsafe node._withUnsafeGuaranteedRef({ $0.claim() }) {
+                unsafe Wakeup.wake(node, completion(place))
+            } else {
+                unsafe node.release()
+            }
+            place += 1
         }
     }
 

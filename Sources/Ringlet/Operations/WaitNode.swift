@@ -15,6 +15,8 @@ final class WaitNode: @unchecked Sendable {
         case thread(ThreadParker)
         /// Called on whatever thread ends the wait; must not block.
         case callback(@Sendable (Completion) -> Void)
+        /// One of several lists in which a strand waits; the number is its place among them.
+        case branch(Selection, Int)
     }
 
     /// Changed between two waits only, by the thread that waits.
@@ -28,6 +30,11 @@ final class WaitNode: @unchecked Sendable {
     var next: Unmanaged<WaitNode>?
     var previous: Unmanaged<WaitNode>?
     var isQueued = false
+    /// For a source with several lists: in which one the node is.
+    var list: UInt8 = 0
+    /// Where an element lies on its way to or from the waiter.
+    private var room: UnsafeMutableRawPointer?
+    private var roomSize = 0
 
     /// Where the node waits. Written before the node is shared; one that is used again is shared anew for each wait.
     /// Not retained: what keeps it is `holder` or, as long as the waiter is parked, the waiter's own frame; and only the
@@ -40,7 +47,10 @@ final class WaitNode: @unchecked Sendable {
     /// Neither cancellation nor a shutdown ends the wait. For the thread of a parked task.
     var isShielded = false
 
-    /// How the wait ended, for waiters that have no other place for it: threads and parked tasks. Written by whoever wakes
+    /// The wait that the node is a branch of.
+    let selection: Selection?
+
+    /// How the wait ended, for waiters that have no other place for it: threads, parked tasks and branches. Written by whoever wakes
     /// the waiter, before that; read by the waiter.
     private(set) var outcome = Completion(0)
 
@@ -49,6 +59,7 @@ final class WaitNode: @unchecked Sendable {
         target = .fiber(fiber)
         isKept = true
         holder = nil
+        selection = nil
     }
 
     /// For one task after another that parks on the worker which keeps the node.
@@ -56,11 +67,13 @@ final class WaitNode: @unchecked Sendable {
         target = unsafe .parkedTask(task, of: .passUnretained(worker))
         isKept = true
         holder = nil
+        selection = nil
     }
 
     init(_ target: Target, in source: any WaitSource) {
         self.target = target
         isKept = false
+        selection = if case .branch(let selection, _) = target { selection } else { nil }
         holder = source
         unsafe self.source = source
     }
@@ -70,6 +83,7 @@ final class WaitNode: @unchecked Sendable {
         target = .callback(callback)
         isKept = false
         holder = nil
+        selection = nil
     }
 
     /// Before the next wait of a kept node, and with nil after it.
@@ -79,6 +93,51 @@ final class WaitNode: @unchecked Sendable {
     func serves(_ task: ParkedTask, of worker: Worker) {
         target = unsafe .parkedTask(task, of: .passUnretained(worker))
     }
+
+    /// Room for an element. It stays with the node, so that the next wait allocates none.
+    @inline(__always)
+    func makeRoom(size: Int, alignment: Int) -> UnsafeMutableRawPointer {
+        if roomSize >= size, let room = unsafe room { return unsafe room }
+        return unsafe allocateRoom(size: size, alignment: alignment)
+    }
+
+    @inline(never)
+    private func allocateRoom(size: Int, alignment: Int) -> UnsafeMutableRawPointer {
+        unsafe room?.deallocate()
+        // Waits for elements of other types come; few are aligned more than a cache line.
+        let made = UnsafeMutableRawPointer.allocate(
+            byteCount: max(size, 32), alignment: max(alignment, 64))
+        unsafe room = made
+        roomSize = max(size, 32)
+        return unsafe made
+    }
+
+    /// Room for an element, which somebody else fills.
+    func makeRoom<Element>(for type: Element.Type) {
+        _ = unsafe makeRoom(size: MemoryLayout<Element>.stride, alignment: MemoryLayout<Element>.alignment)
+    }
+
+    /// Room with an element, which somebody else takes.
+    func makeRoom<Element>(with element: Element) {
+        makeRoom(for: Element.self)
+        unsafe filledRoom.assumingMemoryBound(to: Element.self).initialize(to: element)
+    }
+
+    /// Takes the element that lies in the room.
+    @inline(__always)
+    func take<Element>(_ type: Element.Type) -> Element {
+        unsafe filledRoom.assumingMemoryBound(to: Element.self).move()
+    }
+
+    /// What lies in the room that was made for this wait.
+    var filledRoom: UnsafeMutableRawPointer { unsafe room.unsafelyUnwrapped }
+
+    deinit { unsafe room?.deallocate() }
+
+    /// Whether who has taken the node out of its list may wake the waiter: false for one of several lists when another
+    /// one was first.
+    @inline(__always)
+    func claim() -> Bool { selection.map { $0.claim() } ?? true }
 
     /// Takes the node back and wakes its waiter with the reason, unless it is being woken already.
     /// Any thread; for a kept node, the waiter's. True when this call ended the wait.
@@ -106,6 +165,9 @@ final class WaitNode: @unchecked Sendable {
             parker.unpark()
         case .callback(let body):
             body(completion)
+        case .branch(let selection, let place):
+            outcome = completion
+            selection.wake(place)
         }
     }
 

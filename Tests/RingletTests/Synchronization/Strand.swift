@@ -1,0 +1,65 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Ringlet
+
+/// Where a strand runs that a test starts in every way.
+enum Colour: String, CaseIterable, Sendable {
+    case fiber, task, actor, elsewhere, thread
+
+    /// Those that can be cancelled.
+    static let cancellable: [Colour] = [.fiber, .task, .actor, .elsewhere]
+}
+
+/// A fiber, a task of a worker, a task in an actor of its own, a task elsewhere, or a plain thread.
+struct Strand: Sendable {
+    let cancel: @Sendable () -> Void
+    let end: @Sendable () async throws -> Void
+
+    /// - Parameters:
+    ///   - plain: For fibers and threads.
+    ///   - async: The same for tasks.
+    init(
+        _ colour: Colour, on scheduler: Scheduler, worker: Int = 0,
+        _ plain: @escaping @Sendable () throws -> Void,
+        async body: @escaping @Sendable () async throws -> Void
+    ) {
+        switch colour {
+        case .fiber:
+            let fiber = scheduler.spawn(onWorker: worker, operation: plain)
+            cancel = { fiber.cancel() }
+            end = { try await fiber.join() }
+        case .task, .actor, .elsewhere:
+            let task =
+                switch colour {
+                case .task:
+                    Task(executorPreference: scheduler.taskExecutor(ofWorker: worker)) { try await body() }
+                case .actor: Task.detached { try await Place().run(body) }
+                default: Task.detached { try await body() }
+                }
+            cancel = { task.cancel() }
+            end = { try await task.value }
+        case .thread:
+            let outcome = Task { try await onThread { try plain() } }
+            cancel = {}
+            end = { try await outcome.value }
+        }
+    }
+
+    private actor Place {
+        func run(_ body: @Sendable () async throws -> Void) async throws { try await body() }
+    }
+
+    /// The error that it ended with, or nil.
+    var failure: (any Error)? {
+        get async {
+            do {
+                try await end()
+                return nil
+            } catch {
+                return error
+            }
+        }
+    }
+}
