@@ -38,6 +38,9 @@ extern curing_ring rings[2];
 // What the first submission of a program has as its user_data.
 extern uint64_t generation;
 
+// The user_data of cancels that are asked once more.
+#define ASKED_AGAIN UINT64_MAX
+
 // Which way an operation waits: POLLIN, POLLOUT or 0.
 uint8_t direction(uint8_t opcode);
 

@@ -179,7 +179,9 @@ static void act_outside(program *program) {
     uint8_t place = take(program) % PLACES;
     uint32_t length = some_length(program);
     uint8_t what = take(program) % 4;
-    static const unsigned char bytes[LARGEST] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    // For an eventfd that is the number 1, for which there is room whenever it can be written to. A larger one
+    // would wait, and this thread with it.
+    static const unsigned char bytes[LARGEST] = {1, 0, 0, 0, 0, 0, 0, 0, 9};
     if (place == NEVER_OPEN) return;
     settle(program, false);
     for (int side = 0; side < 2; side++) {

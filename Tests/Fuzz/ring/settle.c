@@ -12,7 +12,7 @@
 #include "../../../CSupport/CUring/include/curing_linux.h"
 #include "program.h"
 
-static const uint64_t patience = 10000000000u;
+static const uint64_t patience = 10000000000u, until_asked_again = 100000000u;
 static const char *const names[2] = {"io_uring", "emulated"};
 
 __attribute__((noreturn)) static void differ(const program *program, uint32_t index, const char *what) {
@@ -75,6 +75,7 @@ static void collect(program *program, int side) {
     uint32_t available = curing_available(ring);
     for (uint32_t i = 0; i < available; i++) {
         const curing_cqe *completion = curing_completion(ring, i);
+        if (completion->user_data == ASKED_AGAIN) continue;
         uint64_t index = completion->user_data - generation;
         if (index >= program->count) {
             fprintf(stderr, "%s: a completion of nothing that was submitted\n", names[side]);
@@ -117,12 +118,30 @@ static bool is_settled(const program *program, bool finally) {
     return !curing_pending(&rings[REAL]) && !curing_pending(&rings[EMULATED]);
 }
 
+// io_uring answers -ENOENT to the cancel of an operation that it is just about to try once more, and when the
+// operation then waits after all, nobody has cancelled it. A write to an eventfd does that: it may be written to, as
+// poll(2) says, while there is no room for so large a number. (Linux 6.18.)
+static void cancel_again(const program *program) {
+    for (uint32_t i = 0; i < program->count; i++) {
+        for (int side = 0; side < 2; side++) {
+            if (program->submissions[i].of[side].is_done) continue;
+            curing_fill(curing_next_sqe(&rings[side], 0), CURING_OP_ASYNC_CANCEL, -1, generation + i, 0, 0, 0,
+                        ASKED_AGAIN);
+        }
+    }
+}
+
 void settle(program *program, bool finally) {
     uint64_t limit = curing_now() + patience;
+    uint64_t next_cancel = curing_now() + until_asked_again;
     for (bool wait = false;; wait = true) {
         enter(program, REAL, false);
         enter(program, EMULATED, wait);
         if (is_settled(program, finally)) return;
+        if (finally && curing_now() > next_cancel) {
+            cancel_again(program);
+            next_cancel += until_asked_again;
+        }
         if (curing_now() < limit) continue;
         for (uint32_t i = 0; i < program->count; i++) {
             if (!program->submissions[i].is_over) differ(program, i, "does not end on both sides");
