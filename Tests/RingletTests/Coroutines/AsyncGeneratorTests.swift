@@ -14,7 +14,7 @@ private func gated(_ gate: Flag, _ lines: Journal<String>) -> AsyncGenerator<Int
     }
 }
 
-@Suite(.timeLimit(.minutes(4))) struct AsyncGeneratorTests {
+@Suite(.timeLimit(.patient)) struct AsyncGeneratorTests {
     // MARK: Values, as of a generator that does not wait
 
     @Test func `the body begins at the first element, and may wait between two`() async throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct FiberCancellationTests {
+@Suite(.timeLimit(.patient)) struct FiberCancellationTests {
     @Test func `a fiber that is cancelled before it begins never runs its body`() async throws {
         try await Scheduler.run {
             let ran = Flag()

@@ -10,7 +10,7 @@ private enum Local {
 }
 
 /// What a fiber has that a raw stack has not: the identity of a task of its own. Holds on every rung.
-@Suite(.timeLimit(.minutes(4))) struct FiberHostTests {
+@Suite(.timeLimit(.patient)) struct FiberHostTests {
     /// Awaits in place with a binding of its own and a suspension in the middle.
     private static func seenInPlace(_ number: Int) throws -> Bool {
         try Fiber.await {

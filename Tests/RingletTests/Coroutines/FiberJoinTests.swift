@@ -3,7 +3,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct FiberJoinTests {
+@Suite(.timeLimit(.patient)) struct FiberJoinTests {
     @Test func `a fiber joins another and gets its value`() async throws {
         let sum = try await Scheduler.run {
             let one = Fiber { 1 }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(2))) struct FiberNameTests {
+@Suite(.timeLimit(.patient)) struct FiberNameTests {
     private static func name(_ random: inout Seeded) -> String {
         let count = [0, 1, 15, 16, 100, 101, 10_000].randomElement(using: &random) ?? 0
         return String(

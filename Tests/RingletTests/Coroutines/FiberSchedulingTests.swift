@@ -3,7 +3,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct FiberSchedulingTests {
+@Suite(.timeLimit(.patient)) struct FiberSchedulingTests {
     @Test func `fibers that yield take turns in the order of their creation`() async throws {
         let order = Journal<Int>()
         try await Scheduler.run {

@@ -2,7 +2,7 @@ import Ringlet
 import Testing
 
 /// Generators in coroutines, and coroutines in generators.
-@Suite(.timeLimit(.minutes(4))) struct MixedContextTests {
+@Suite(.timeLimit(.patient)) struct MixedContextTests {
     /// Shows an object to other threads, for which it is not meant.
     private final class Box<Content>: @unchecked Sendable {
         var content: Content?

@@ -4,7 +4,7 @@ import Testing
 @testable @_spi(Testing) import Ringlet
 
 /// The dump of who waits on what.
-@Suite(.timeLimit(.minutes(4))) struct DumpTests {
+@Suite(.timeLimit(.patient)) struct DumpTests {
     @Test func `a dump names each fiber and what it waits for`() async throws {
         try await withScheduler(workers: 2) { scheduler in
             let (client, server) = try await connectedPair()

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct BufferedWriterTests {
+@Suite(.timeLimit(.patient)) struct BufferedWriterTests {
     private static func chunk(from start: Int, count: Int) -> Buffer {
         Buffer(copying: Stream.bytes(from: start, count: count))
     }

@@ -4,7 +4,7 @@ import Testing
 @testable import Ringlet
 
 /// Waits that end early: by a deadline, by cancellation, by closing.
-@Suite(.timeLimit(.minutes(4))) struct EndedWaitTests {
+@Suite(.timeLimit(.patient)) struct EndedWaitTests {
     // MARK: Deadlines
 
     @Test(arguments: Obstacle.Kind.allCases)

@@ -20,7 +20,7 @@ private final class Scratch: Sendable {
     }
 }
 
-@Suite(.timeLimit(.minutes(4))) struct FileTests {
+@Suite(.timeLimit(.patient)) struct FileTests {
     private let scratch: Scratch
 
     init() throws { scratch = try Scratch() }

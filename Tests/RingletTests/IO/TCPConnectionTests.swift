@@ -4,7 +4,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct TCPConnectionTests {
+@Suite(.timeLimit(.patient)) struct TCPConnectionTests {
     // MARK: Echo
 
     /// Sends `count` messages one after the other and expects each back. For fibers.

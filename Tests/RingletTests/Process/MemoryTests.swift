@@ -4,7 +4,7 @@ import Testing
 @testable import Ringlet
 
 /// What /proc/self/maps says of the memory that code runs on.
-@Suite(.timeLimit(.minutes(4))) struct MemoryTests {
+@Suite(.timeLimit(.patient)) struct MemoryTests {
     /// The permissions of the mapping that `address` lies in, such as "rw-p".
     private static func permissions(at address: UInt) throws -> String? {
         let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)

@@ -7,7 +7,7 @@ import Testing
 private let alarms = Counter()
 
 /// Signals belong to the program: they change nothing here, and nothing here changes them.
-@Suite(.timeLimit(.minutes(4))) struct SignalTests {
+@Suite(.timeLimit(.patient)) struct SignalTests {
     /// A signal every 100 microseconds, whose handler does not ask for interrupted calls to be restarted.
     private static func startStorm() {
         // Globals are made at their first use, which must not be in the handler.

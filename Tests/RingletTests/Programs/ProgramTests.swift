@@ -4,7 +4,7 @@ import Testing
 @testable import Ringlet
 
 /// Random programs of fibers come to what a model of a few lines says.
-@Suite(.timeLimit(.minutes(4))) struct ProgramTests {
+@Suite(.timeLimit(.patient)) struct ProgramTests {
     /// Programs per block; more of them for a long run.
     private static let rounds =
         ProcessInfo.processInfo.environment["RINGLET_PROGRAM_ROUNDS"].flatMap(Int.init) ?? 100

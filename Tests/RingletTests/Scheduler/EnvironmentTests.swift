@@ -3,7 +3,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(2))) struct EnvironmentTests {
+@Suite(.timeLimit(.patient)) struct EnvironmentTests {
     /// Bytes that a variable may have: any but 0, and those that mean something now and then.
     static func value(_ random: inout Seeded) -> [UInt8] {
         let meanings = ["auto", "io_uring", "emulated", "5.15", "5.19", "6.1", "-recv", "6.1,-openat,-close", "hc", "nc", "plain"]

@@ -6,7 +6,7 @@ import Testing
 
 /// Random histories from a seed. What happens in them is not looked at; what must hold after every one of
 /// them is.
-@Suite(.timeLimit(.minutes(4))) struct RandomStressTests {
+@Suite(.timeLimit(.patient)) struct RandomStressTests {
     /// What a history keeps count of.
     private final class Ledger: Sendable {
         let begun = Counter()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct SchedulerRunTests {
+@Suite(.timeLimit(.patient)) struct SchedulerRunTests {
     // MARK: Values and errors
 
     @Test func `run returns the value of a fiber body, on a thread and in a task`() async throws {

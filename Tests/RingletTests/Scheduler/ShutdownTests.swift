@@ -4,7 +4,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(ProcessInfo.processInfo.environment["RINGLET_SHUTDOWN_ROUNDS"] == nil ? 4 : 240)))
+@Suite(.timeLimit(ProcessInfo.processInfo.environment["RINGLET_SHUTDOWN_ROUNDS"] == nil ? .patient : .minutes(240)))
 struct ShutdownTests {
     @Test func `a shutdown with nothing to do reports nothing, and so does a second one`() async throws {
         let reports = try await onThread { () -> [ShutdownReport] in

@@ -5,7 +5,7 @@ import Testing
 @testable import Ringlet
 
 /// Where no thread can start and no stack can be had: errors with a name, and everything else goes on.
-@Suite(.timeLimit(.minutes(4))) struct ThreadLimitTests {
+@Suite(.timeLimit(.patient)) struct ThreadLimitTests {
     /// What keeps a thread from starting.
     enum Scarcity: String, CaseIterable, Codable {
         case addressSpace, processes

@@ -4,7 +4,7 @@ import Testing
 @testable import Ringlet
 
 /// Programming errors end the process, and stderr says what to do instead.
-@Suite(.timeLimit(.minutes(4))) struct TrapTests {
+@Suite(.timeLimit(.patient)) struct TrapTests {
     private func expect(
         _ result: ExitTest.Result?, says words: String..., at location: SourceLocation = #_sourceLocation
     ) {

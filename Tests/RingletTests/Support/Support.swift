@@ -28,47 +28,9 @@ final class Counter: Sendable {
     }
 }
 
-/// Something that becomes true once.
-final class Flag: Sendable {
-    private let value = Atomic<Bool>(false)
-
-    var isSet: Bool { value.load(ordering: .sequentiallyConsistent) }
-
-    func set() { value.store(true, ordering: .sequentiallyConsistent) }
-}
-
-/// A variable that any thread may read and write.
-final class Shared<Value: Sendable>: Sendable {
-    private let storage: Mutex<Value>
-
-    init(_ value: Value) { storage = Mutex(value) }
-
-    var value: Value {
-        get { storage.withLock { $0 } }
-        set { storage.withLock { $0 = newValue } }
-    }
-}
-
-/// An error that is told from every other by its number.
-struct Failure: Error, Equatable {
-    var number = 0
-}
-
-/// The condition did not come true in a time that suffices on the slowest machine.
-struct WaitedTooLong: Error {
-    let what: String
-}
-
-/// Upper bound for what must happen: long, because machines are slow and shared.
-let patience = Duration.seconds(120)
-
-/// Lets other fibers run until `condition` holds.
-func yieldUntil(_ what: String, _ condition: () -> Bool) throws {
-    let limit = Deadline.after(patience)
-    while !condition() {
-        if limit.hasPassed { throw WaitedTooLong(what: what) }
-        try Fiber.yield()
-    }
+extension TimeLimitTrait.Duration {
+    /// Upper bound for a whole test, which waits more than once: for the same machine.
+    static let patient = minutes(40)
 }
 
 /// Blocks a plain thread until `condition` holds.
@@ -144,23 +106,6 @@ func errorThrown(by body: () async throws -> Void) async -> (any Error)? {
     }
 }
 
-/// A small generator whose sequences a seed reproduces (Steele, Lea and Flood, 2014).
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-}
-
 /// Bytes that tell where in a stream they belong: a shifted, doubled or lost byte shows.
 func pattern(from start: Int = 0, count: Int) -> [UInt8] {
     (start..<start + count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8 &* 7) }
@@ -202,7 +147,7 @@ let addressSanitizer = unsafe dlsym(nil, "__asan_init") != nil
 func pthreadNumber() -> UInt { UInt(pthread_self()) }
 
 extension Worker {
-    /// Operations in flight that a test has begun. A close asks every worker of the process, so other
-    /// tests' closes have shielded operations here for a moment. On the worker's thread.
+    /// Operations in flight that a test has begun. More than 32 workers share marks, so that other tests' closes may
+    /// have shielded operations here for a moment. On the worker's thread.
     var operationsOfTheTest: Int { operations.tokens(where: { !$0.isShielded }).count }
 }

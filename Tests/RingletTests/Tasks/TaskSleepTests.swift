@@ -5,7 +5,7 @@ import Testing
 @testable import Ringlet
 
 /// `Scheduler.sleep` of a task, wherever the task runs.
-@Suite(.timeLimit(.minutes(4))) struct TaskSleepTests {
+@Suite(.timeLimit(.patient)) struct TaskSleepTests {
     /// Where a task may be when it sleeps.
     enum Place: CaseIterable, Sendable {
         /// In a job of the worker: parked.

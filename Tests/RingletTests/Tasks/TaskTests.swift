@@ -36,7 +36,7 @@ private actor Ordinary {
     func visit() { workers.insert(CurrentThread.worker?.index) }
 }
 
-@Suite(.timeLimit(.minutes(4))) struct TaskTests {
+@Suite(.timeLimit(.patient)) struct TaskTests {
     @Test func `a task comes back to its worker after every kind of wait`() async throws {
         try await withScheduler(workers: 2) { scheduler in
             for index in 0..<2 {

@@ -77,7 +77,7 @@ private final class Consumer: Sendable {
     deinit { queue.wake.close() }
 }
 
-@Suite(.timeLimit(.minutes(4))) struct InjectionQueueTests {
+@Suite(.timeLimit(.patient)) struct InjectionQueueTests {
     @Test func `what one thread pushes comes out in order`() throws {
         let queue = try InjectionQueue()
         var ready = RunQueue()

@@ -3,7 +3,7 @@ import Testing
 @testable import Ringlet
 
 /// However much is ready, timers and completions are looked at in every turn.
-@Suite(.timeLimit(.minutes(4))) struct TurnFairnessTests {
+@Suite(.timeLimit(.patient)) struct TurnFairnessTests {
     private static let stormers = 200
 
     /// What is behind a full ready queue runs after so many turns at most: a turn runs 32 items or more,
