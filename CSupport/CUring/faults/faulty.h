@@ -26,12 +26,19 @@ typedef struct staged {
     uint64_t due;
 } staged;
 
-// A request in flight whose completion is held or repeated, or not shown when it is a success.
+// Whether a request is to be cancelled by nobody.
+typedef enum cancellation { CANCEL_NEVER, CANCEL_DUE, CANCEL_ASKED } cancellation;
+
+// A request in flight whose completion is held or repeated, or not shown when it is a success; or that is to be
+// cancelled.
 typedef struct mark {
     uint64_t user_data;
     uint32_t hold, repeat;
     // The least that a success which is not shown has done; 0 when every completion is shown.
     uint32_t hidden_from;
+    uint8_t opcode;
+    cancellation cancellation;
+    uint64_t cancelled_at;
 } mark;
 
 typedef struct faulty {
@@ -48,6 +55,10 @@ typedef struct faulty {
     uint32_t staged_count, staged_capacity;
     mark *marks;
     uint32_t mark_count, mark_capacity;
+    // Marks with CANCEL_DUE.
+    uint32_t cancels_due;
+    // Enters that will take no submissions.
+    uint32_t refusals;
     // The words of the library's queues.
     uint32_t sq_head, sq_tail, sq_flags, cq_head, cq_tail;
 } faulty;
@@ -66,6 +77,8 @@ bool faulty_decide(faulty *state, curing_fault_kind kind, uint8_t opcode, uint32
                    curing_fault *fault);
 // Whether a request meets no fault of its own.
 bool faulty_spares(const faulty *state, uint64_t user_data);
+// Counts a request that has ended with `error` because of a fault.
+void faulty_failed(curing_faults *plan, uint8_t opcode, int32_t error);
 // Counts the ring; gives it its number and its generator.
 void faulty_join(faulty *state, curing_faults *plan);
 // Room for one more element; ends the process when there is no memory.
@@ -77,5 +90,7 @@ void *faulty_grow(void *array, uint32_t count, uint32_t *capacity, size_t size);
 void faulty_submit(faulty *state, const curing_sqe *sqe);
 // Stages all visible completions of the inner ring.
 void faulty_collect(faulty *state);
+// Cancels the requests whose time has come, as far as the inner queue has room.
+void faulty_cancel(faulty *state);
 
 #endif

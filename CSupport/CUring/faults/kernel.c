@@ -105,6 +105,25 @@ static uint32_t submit(curing_ring *ring, faulty *state, uint32_t count) {
     return submitted;
 }
 
+// How many of the submissions this enter takes, and the error that it returns when not all.
+static uint32_t taken(faulty *state, uint32_t to_submit, int *error) {
+    curing_fault fault;
+    if (to_submit == 0) return 0;
+    if (state->refusals > 0) {
+        state->refusals--;
+        return 0;
+    }
+    if (faulty_decide(state, CURING_FAULT_FULL, CURING_ANY_OPCODE, to_submit, &fault)) {
+        state->refusals = fault.amount;
+        return 0;
+    }
+    if (faulty_decide(state, CURING_FAULT_SUBMIT, CURING_ANY_OPCODE, to_submit, &fault)) {
+        *error = fault.value;
+        return fault.amount;
+    }
+    return to_submit;
+}
+
 // MARK: Completions
 
 static uint32_t visible(const faulty *state) {
@@ -147,6 +166,7 @@ static int wait_for_completions(curing_ring *ring, faulty *state, uint32_t least
     int error = curing_enter(&state->inner, false, -1);
     for (;;) {
         state->clock++;
+        faulty_cancel(state);
         faulty_collect(state);
         bool is_full = show(ring, state, room, reversed);
         // Completions are collected in enter only, so the owner must come back while there can be any. One flag
@@ -163,7 +183,7 @@ static int wait_for_completions(curing_ring *ring, faulty *state, uint32_t least
             if (now >= limit) return -ETIME;
             rest = (int64_t)(limit - now);
         }
-        bool is_holding = state->staged_count > 0;
+        bool is_holding = state->staged_count > 0 || state->cancels_due > 0;
         if (is_holding && (rest < 0 || rest > TICK_NANOSECONDS)) rest = TICK_NANOSECONDS;
         error = curing_enter(&state->inner, true, rest);
         if (error > 0) error = 0;
@@ -175,14 +195,8 @@ static int faulty_enter(curing_ring *ring, uint32_t to_submit, uint32_t min_comp
     faulty *state = ring->kernel_state;
     curing_fault fault;
     if (faulty_decide(state, CURING_FAULT_ENTER, CURING_ANY_OPCODE, 0, &fault)) return fault.value;
-    uint32_t count = to_submit;
     int error = 0;
-    if (to_submit > 0 &&
-        faulty_decide(state, CURING_FAULT_SUBMIT, CURING_ANY_OPCODE, to_submit, &fault)) {
-        count = fault.amount;
-        error = fault.value;
-    }
-    uint32_t submitted = submit(ring, state, count);
+    uint32_t submitted = submit(ring, state, taken(state, to_submit, &error));
     if (submitted < to_submit) {
         // Linux does not wait either when it has not taken everything.
         int inner_error = curing_enter(&state->inner, false, -1);

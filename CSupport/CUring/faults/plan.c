@@ -62,6 +62,11 @@ static bool random_result(faulty *state, uint8_t opcode, int32_t *value) {
     }
 }
 
+// What may be cancelled in the middle: a connection that was, or a file, is in a state that its owner cannot know.
+static bool waits(uint8_t opcode) {
+    return opcode == CURING_OP_ACCEPT || opcode == CURING_OP_RECV || opcode == CURING_OP_SEND;
+}
+
 static bool random_values(faulty *state, uint32_t limit, curing_fault *fault) {
     static const int32_t enter_errors[] = {-EINTR, -EAGAIN, -EBUSY};
     switch (fault->kind) {
@@ -82,6 +87,9 @@ static bool random_values(faulty *state, uint32_t limit, curing_fault *fault) {
     case CURING_FAULT_SUBMIT:
         fault->amount = random_below(state, limit);
         return true;
+    case CURING_FAULT_FULL:
+        fault->amount = random_below(state, 40);
+        return true;
     case CURING_FAULT_SHORT_READ:
     case CURING_FAULT_SHORT_WRITE:
         if (limit < 2) return false;
@@ -90,8 +98,12 @@ static bool random_values(faulty *state, uint32_t limit, curing_fault *fault) {
     case CURING_FAULT_OVERFLOW:
         fault->amount = 1 + random_below(state, 4);
         return true;
+    case CURING_FAULT_CANCEL_EARLY:
+        fault->amount = random_below(state, 20);
+        return waits(fault->opcode);
     case CURING_FAULT_HOLD:
     case CURING_FAULT_REPEAT:
+    case CURING_FAULT_CANCEL_LATE:
         fault->amount = 1 + random_below(state, 20);
         return true;
     case CURING_FAULT_REORDER:
@@ -129,6 +141,10 @@ static bool scripted(curing_faults *plan, const faulty *state, curing_fault_kind
     return is_due;
 }
 
+static void count_failure(curing_faults *plan, uint8_t opcode, int32_t error) {
+    if (opcode < OPCODES && -error < ERRORS) plan->failures[opcode][-error]++;
+}
+
 bool faulty_decide(faulty *state, curing_fault_kind kind, uint8_t opcode, uint32_t limit,
                    curing_fault *fault) {
     curing_faults *plan = state->plan;
@@ -140,12 +156,16 @@ bool faulty_decide(faulty *state, curing_fault_kind kind, uint8_t opcode, uint32
     }
     if (is_due) {
         plan->counts[kind]++;
-        if (kind == CURING_FAULT_RESULT && opcode < OPCODES && -fault->value < ERRORS) {
-            plan->failures[opcode][-fault->value]++;
-        }
+        if (kind == CURING_FAULT_RESULT) count_failure(plan, opcode, fault->value);
     }
     pthread_mutex_unlock(&plan->lock);
     return is_due;
+}
+
+void faulty_failed(curing_faults *plan, uint8_t opcode, int32_t error) {
+    pthread_mutex_lock(&plan->lock);
+    count_failure(plan, opcode, error);
+    pthread_mutex_unlock(&plan->lock);
 }
 
 void faulty_join(faulty *state, curing_faults *plan) {

@@ -24,6 +24,8 @@ typedef enum curing_fault_kind {
     // Enter consumes the first `amount` submissions of more, and does not wait. It returns their number, or
     // `value` when that is not 0.
     CURING_FAULT_SUBMIT,
+    // Enter takes no submissions, and the `amount` enters after it that have any take none either: the queue fills up.
+    CURING_FAULT_FULL,
     // The completion queue has room for `amount` entries until the next enter, and the kernel keeps the rest.
     CURING_FAULT_OVERFLOW,
     // The completions of an enter come in reverse order.
@@ -38,6 +40,12 @@ typedef enum curing_fault_kind {
     CURING_FAULT_HOLD,
     // A request's completion comes twice, the second time `amount` enters after the first.
     CURING_FAULT_REPEAT,
+    // A request is cancelled `amount` enters after its submission, if it has not ended by then, although
+    // nobody above the seam has asked for it.
+    CURING_FAULT_CANCEL_EARLY,
+    // A request that ends with -ECANCELED says so `amount` enters later, long after the answer to its cancel. Of any
+    // opcode.
+    CURING_FAULT_CANCEL_LATE,
     CURING_FAULT_KINDS,
 } curing_fault_kind;
 
@@ -58,7 +66,7 @@ typedef struct curing_fault {
 typedef struct curing_faults curing_faults;
 
 // A plan without faults, or null when there is no memory. A request of which `spared` is not 0 in
-// `user_data & spared` meets no fault of its own.
+// `user_data & spared` meets no fault of its own. None may have UINT64_MAX for its user_data.
 curing_faults *_Nullable curing_faults_create(uint64_t spared);
 
 // No ring may use it any more.
@@ -72,10 +80,11 @@ void curing_faults_set_rate(curing_faults *faults, uint64_t seed, curing_fault_k
 // Adds an entry to the script.
 void curing_faults_add(curing_faults *faults, const curing_fault *fault);
 
-// How many faults of this kind have happened.
+// How many faults of this kind have happened; of CURING_FAULT_CANCEL_EARLY, how many requests were meant to meet one.
 uint64_t curing_faults_count(curing_faults *faults, curing_fault_kind kind);
 
-// How many requests with this opcode have ended with `error`, a negative errno, by CURING_FAULT_RESULT.
+// How many requests with this opcode have ended with `error`, a negative errno, by CURING_FAULT_RESULT or
+// CURING_FAULT_CANCEL_EARLY.
 uint64_t curing_faults_failures(curing_faults *faults, uint8_t opcode, int32_t error);
 
 // The table for `curing_create`: `kernel`, one of the two, with the faults before it.

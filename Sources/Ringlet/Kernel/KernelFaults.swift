@@ -19,6 +19,67 @@ public final class KernelFaults: @unchecked Sendable {
         case all
     }
 
+    /// What can go wrong, by what it looks like from above. `curing_faults.h` says what each is exactly.
+    public enum Kind: String, CaseIterable, Sendable {
+        case refusedSetup = "refused set-ups"
+        case refusedEnable = "refused beginnings"
+        case lateEnable = "late beginnings"
+        case failedEnter = "failed enters"
+        case shortSubmission = "short submissions"
+        case fullQueue = "full queues"
+        case overflow = "overflows"
+        case reordering = "reorderings"
+        case failedOperation = "failed operations"
+        case shortRead = "short reads"
+        case shortWrite = "short writes"
+        case lateCompletion = "late completions"
+        case staleCompletion = "stale completions"
+        case earlyCancel = "early cancellations"
+        case lateCancel = "late cancellations"
+
+        fileprivate var native: curing_fault_kind {
+            switch self {
+            case .refusedSetup: CURING_FAULT_SETUP
+            case .refusedEnable: CURING_FAULT_ENABLE
+            case .lateEnable: CURING_FAULT_LATE_ENABLE
+            case .failedEnter: CURING_FAULT_ENTER
+            case .shortSubmission: CURING_FAULT_SUBMIT
+            case .fullQueue: CURING_FAULT_FULL
+            case .overflow: CURING_FAULT_OVERFLOW
+            case .reordering: CURING_FAULT_REORDER
+            case .failedOperation: CURING_FAULT_RESULT
+            case .shortRead: CURING_FAULT_SHORT_READ
+            case .shortWrite: CURING_FAULT_SHORT_WRITE
+            case .lateCompletion: CURING_FAULT_HOLD
+            case .staleCompletion: CURING_FAULT_REPEAT
+            case .earlyCancel: CURING_FAULT_CANCEL_EARLY
+            case .lateCancel: CURING_FAULT_CANCEL_LATE
+            }
+        }
+
+        /// Of so many occasions in a thousand, where the kinds are mixed. A ring that cannot be enabled is the end of
+        /// its scheduler, so that is for scripts alone.
+        fileprivate var mixedRate: (perMille: UInt32, visibility: Visibility) {
+            switch self {
+            case .refusedSetup: (300, .all)
+            case .refusedEnable: (0, .all)
+            case .lateEnable: (300, .hidden)
+            case .failedEnter: (50, .hidden)
+            case .shortSubmission: (50, .hidden)
+            case .fullQueue: (5, .hidden)
+            case .overflow: (50, .hidden)
+            case .reordering: (200, .hidden)
+            case .failedOperation: (10, .all)
+            case .shortRead: (50, .all)
+            case .shortWrite: (100, .hidden)
+            case .lateCompletion: (20, .hidden)
+            case .staleCompletion: (10, .all)
+            case .earlyCancel: (10, .all)
+            case .lateCancel: (100, .hidden)
+            }
+        }
+    }
+
     /// No faults, until some are added.
     init() {
         // Everything that is no operation has a kind in the top byte; the worker's own submissions are spared.
@@ -29,22 +90,18 @@ public final class KernelFaults: @unchecked Sendable {
     /// Faults by chance, which `seed` decides together with what the rings are asked to do.
     public convenience init(seed: UInt64, _ visibility: Visibility = .all) {
         self.init()
-        for (kind, perMille) in Self.hiddenRates + (visibility == .all ? Self.visibleRates : []) {
-            unsafe curing_faults_set_rate(plan, seed, kind, perMille)
+        for kind in Kind.allCases where visibility == .all || kind.mixedRate.visibility == .hidden {
+            unsafe curing_faults_set_rate(plan, seed, kind.native, kind.mixedRate.perMille)
         }
     }
 
-    deinit { unsafe curing_faults_destroy(plan) }
+    /// Faults of one kind, at so many of a thousand occasions.
+    convenience init(seed: UInt64, _ kind: Kind, perMille: UInt32) {
+        self.init()
+        unsafe curing_faults_set_rate(plan, seed, kind.native, perMille)
+    }
 
-    private static let hiddenRates: [(curing_fault_kind, UInt32)] = [
-        (CURING_FAULT_LATE_ENABLE, 300), (CURING_FAULT_ENTER, 50),
-        (CURING_FAULT_SUBMIT, 50), (CURING_FAULT_OVERFLOW, 50), (CURING_FAULT_REORDER, 200),
-        (CURING_FAULT_SHORT_WRITE, 100), (CURING_FAULT_HOLD, 20),
-    ]
-    private static let visibleRates: [(curing_fault_kind, UInt32)] = [
-        (CURING_FAULT_SETUP, 300), (CURING_FAULT_SHORT_READ, 50), (CURING_FAULT_RESULT, 10),
-        (CURING_FAULT_REPEAT, 10),
-    ]
+    deinit { unsafe curing_faults_destroy(plan) }
 
     /// The kernel with the faults before it. It refers to this object.
     func before(_ kernel: UnsafePointer<curing_kernel>) -> UnsafePointer<curing_kernel> {
@@ -61,12 +118,14 @@ public final class KernelFaults: @unchecked Sendable {
 
     // MARK: What has happened
 
-    func count(_ kind: curing_fault_kind) -> UInt64 { unsafe curing_faults_count(plan, kind) }
+    /// How many faults of this kind there were. Of operations that were to be cancelled early it says how many were
+    /// chosen; those that ended sooner were not.
+    public func count(_ kind: Kind) -> Int { Int(unsafe curing_faults_count(plan, kind.native)) }
 
-    func count(_ fault: KernelFault) -> Int { Int(count(fault.native.kind)) }
+    func count(_ fault: KernelFault) -> Int { Int(unsafe curing_faults_count(plan, fault.native.kind)) }
 
     /// Completions that were shown twice; the second of each is stale.
-    public var repeatedCompletions: UInt64 { count(CURING_FAULT_REPEAT) }
+    public var repeatedCompletions: UInt64 { UInt64(count(.staleCompletion)) }
 
     /// Operations that ended with `error` because of a fault.
     public func failures(with error: Errno) -> Int {
@@ -87,93 +146,4 @@ public final class KernelFaults: @unchecked Sendable {
 extension KernelFaults: Hashable {
     public static func == (left: KernelFaults, right: KernelFaults) -> Bool { left === right }
     public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
-}
-
-/// One entry of a script: a fault and the occasions at which it happens.
-struct KernelFault: Sendable {
-    fileprivate var native: curing_fault
-
-    private init(
-        _ kind: curing_fault_kind, value: Errno? = nil, amount: Int = 0, opcode: Int? = nil
-    ) {
-        native = curing_fault(
-            kind: kind, opcode: UInt8(opcode ?? Int(CURING_ANY_OPCODE)),
-            ring: Int32(CURING_ANY_RING),
-            skip: 0, times: 1, value: -(value?.rawValue ?? 0), amount: UInt32(amount))
-    }
-
-    /// The operations that faults are aimed at.
-    enum Operation: Sendable {
-        case accept, connect, open, read, write, receive, send, close, sync
-
-        fileprivate var opcode: Int {
-            switch self {
-            case .accept: CURING_OP_ACCEPT
-            case .connect: CURING_OP_CONNECT
-            case .open: CURING_OP_OPENAT
-            case .read: CURING_OP_READ
-            case .write: CURING_OP_WRITE
-            case .receive: CURING_OP_RECV
-            case .send: CURING_OP_SEND
-            case .close: CURING_OP_CLOSE
-            case .sync: CURING_OP_FSYNC
-            }
-        }
-    }
-
-    // MARK: The fault
-
-    static func setupFails(_ error: Errno) -> Self { Self(CURING_FAULT_SETUP, value: error) }
-    static func enableFails(_ error: Errno) -> Self { Self(CURING_FAULT_ENABLE, value: error) }
-    static func enableIsLate(microseconds: Int) -> Self {
-        Self(CURING_FAULT_LATE_ENABLE, amount: microseconds)
-    }
-    /// An enter does nothing.
-    static func enterFails(_ error: Errno) -> Self { Self(CURING_FAULT_ENTER, value: error) }
-    /// An enter that has more to submit takes so many, and does not wait.
-    static func enterSubmitsOnly(_ count: Int, then error: Errno? = nil) -> Self {
-        Self(CURING_FAULT_SUBMIT, value: error, amount: count)
-    }
-    /// The completion queue has room for so many, until the next enter.
-    static func completionsOverflow(beyond count: Int) -> Self {
-        Self(CURING_FAULT_OVERFLOW, amount: count)
-    }
-    static var completionsAreReordered: Self { Self(CURING_FAULT_REORDER) }
-    /// The operation is not carried out.
-    static func fails(_ operation: Operation, _ error: Errno) -> Self {
-        Self(CURING_FAULT_RESULT, value: error, opcode: operation.opcode)
-    }
-    /// A read that asks for more gets at most so many bytes.
-    static func isShort(reading operation: Operation, _ count: Int) -> Self {
-        Self(CURING_FAULT_SHORT_READ, amount: count, opcode: operation.opcode)
-    }
-    /// A write of more writes so many bytes.
-    static func isShort(writing operation: Operation, _ count: Int) -> Self {
-        Self(CURING_FAULT_SHORT_WRITE, amount: count, opcode: operation.opcode)
-    }
-    /// The completion comes so many enters late.
-    static func isHeld(_ operation: Operation, enters: Int) -> Self {
-        Self(CURING_FAULT_HOLD, amount: enters, opcode: operation.opcode)
-    }
-    /// The completion comes again, so many enters later.
-    static func comesTwice(_ operation: Operation, enters: Int) -> Self {
-        Self(CURING_FAULT_REPEAT, amount: enters, opcode: operation.opcode)
-    }
-
-    // MARK: The occasions
-
-    /// Lets `skip` occasions pass, then uses `times` of them.
-    func at(after skip: Int = 0, times: Int = 1) -> Self {
-        var fault = self
-        fault.native.skip = UInt32(clamping: skip)
-        fault.native.times = UInt32(clamping: times)
-        return fault
-    }
-
-    /// Only in the ring with this number, in the order in which they were asked for, from 0.
-    func inRing(_ number: Int) -> Self {
-        var fault = self
-        fault.native.ring = Int32(number)
-        return fault
-    }
 }

@@ -4,7 +4,7 @@ import Testing
 @testable @_spi(Testing) import Ringlet
 
 /// Completions that come late, twice, out of order or in drops.
-@Suite(.timeLimit(.minutes(4))) struct CompletionFaultTests {
+@Suite(.timeLimit(.patient)) struct CompletionFaultTests {
     @Test(arguments: KernelPreference.underFaults, [false, true])
     func `an overflow of completions loses none`(kernel: KernelPreference, reordered: Bool)
         async throws
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    // MARK: Cancelled by nobody
+    // MARK: Early ECANCELED
 
     @Test(arguments: KernelPreference.underFaults)
     func `an operation that the kernel cancelled by itself fails with the kernel's word`(
@@ -120,6 +120,54 @@ import Testing
     }
 
     @Test(arguments: KernelPreference.underFaults)
+    func `an operation that is cancelled early, while it waits, fails with the kernel's word`(
+        kernel: KernelPreference
+    ) async throws {
+        let script = [
+            KernelFault.isCancelledEarly(.receive, enters: 3).at(times: 2),
+            .isCancelledEarly(.accept, enters: 0),
+        ]
+        try await FaultyScheduler.run(kernel, script) { faulty in
+            let (client, server) = try connectedPair()
+            var buffer = Buffer(capacity: 10)
+            for _ in 0..<2 {
+                #expect(throws: Errno.canceled) { try server.read(into: &buffer, deadline: .after(patience)) }
+            }
+            #expect(AnyFiber.current?.isCancelled == false)
+            try client.write(Buffer(copying: [1, 2]))
+            try server.read(into: &buffer)
+            #expect([UInt8](buffer) == [1, 2])
+            #expect(faulty.faults.count(.earlyCancel) == 3)
+        }
+    }
+
+    @Test(arguments: KernelPreference.underFaults)
+    func `of an early cancellation and the fiber's own the fiber's own is told, when it came first`(
+        kernel: KernelPreference
+    ) async throws {
+        let script = [KernelFault.isCancelledEarly(.receive, enters: 100).at(times: 2)]
+        try await FaultyScheduler.run(kernel, script) { faulty in
+            let (client, server) = try connectedPair()
+            let worker = faulty.worker
+            let reader = Fiber {
+                var buffer = Buffer(capacity: 10)
+                try server.read(into: &buffer)
+            }
+            try yieldUntil("it reads") { worker.operationsOfTheTest == 1 }
+            reader.cancel()
+            #expect(throws: CancellationError.self) { try reader.join(deadline: .after(patience)) }
+            let other = Fiber {
+                var buffer = Buffer(capacity: 10)
+                try server.read(into: &buffer)
+            }
+            #expect(throws: Errno.canceled) { try other.join(deadline: .after(patience)) }
+            // Of what has ended, so it changes nothing.
+            other.cancel()
+            try client.close()
+        }
+    }
+
+    @Test(arguments: KernelPreference.underFaults)
     func `a task whose operation the kernel cancelled is not cancelled`(kernel: KernelPreference)
         async throws
     {
@@ -137,6 +185,53 @@ import Testing
         let isUntouched = try await task.value
         #expect(isUntouched)
         try await faulty.end()
+    }
+
+    // MARK: Late ECANCELED
+
+    @Test(arguments: KernelPreference.underFaults)
+    func `a late ECANCELED resumes nobody before it is there, whoever has asked for it`(
+        kernel: KernelPreference
+    ) async throws {
+        let script = [KernelFault.cancellationIsLate(enters: 200).at(times: 4)]
+        try await FaultyScheduler.run(kernel, script) { faulty in
+            let worker = faulty.worker
+            let (client, server) = try connectedPair()
+            func readers(_ count: Int, _ deadline: Deadline = .never) -> [Fiber<Void>] {
+                (0..<count).map { _ in
+                    Fiber {
+                        var buffer = Buffer(capacity: 10)
+                        try server.read(into: &buffer, deadline: deadline)
+                    }
+                }
+            }
+            /// Lets `worker` come round while the kernel has given its answer and not its completion.
+            func holds(_ fiber: Fiber<Void>) throws {
+                let began = worker.counters.turns
+                while worker.counters.turns < began + 100 { try Fiber.yield() }
+                #expect(!fiber.isFinished)
+            }
+            let cancelled = readers(1)[0]
+            try yieldUntil("it reads") { worker.operationsOfTheTest == 1 }
+            cancelled.cancel()
+            try holds(cancelled)
+            #expect(throws: CancellationError.self) { try cancelled.join(deadline: .after(patience)) }
+
+            let deadline = Deadline.after(.milliseconds(10))
+            let late = readers(1, deadline)[0]
+            #expect(throws: TimeoutError(deadline: deadline)) { try late.join(deadline: .after(patience)) }
+
+            let closed = readers(2)
+            try yieldUntil("they read") { worker.operationsOfTheTest == 2 }
+            try server.close()
+            // Not while a number's operation is in flight.
+            #expect(worker.operationsOfTheTest == 0)
+            for reader in closed {
+                #expect(throws: Errno.badFileDescriptor) { try reader.join(deadline: .after(patience)) }
+            }
+            #expect(faulty.faults.count(.lateCancel) == 4)
+            try client.close()
+        }
     }
 
     @Test(arguments: KernelPreference.underFaults)

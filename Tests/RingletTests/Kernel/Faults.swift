@@ -6,11 +6,15 @@ import Testing
 /// A scheduler on a kernel that fails as a script says.
 final class FaultyScheduler: Sendable {
     let scheduler: Scheduler
-    let faults = KernelFaults()
+    let faults: KernelFaults
 
     var worker: Worker { scheduler.workers[0] }
 
-    init(_ kernel: KernelPreference, workers: Int = 1, _ script: [KernelFault]) throws {
+    init(
+        _ kernel: KernelPreference, workers: Int = 1, _ script: [KernelFault] = [],
+        faults: KernelFaults = KernelFaults()
+    ) throws {
+        self.faults = faults
         for fault in script { faults.add(fault) }
         var options = SchedulerOptions(workers: workers, kernel: kernel)
         options.faults = faults

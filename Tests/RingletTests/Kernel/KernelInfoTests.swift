@@ -5,7 +5,7 @@ import Testing
 @testable import Ringlet
 
 /// What the kernel gives, and what happens when it does not.
-@Suite(.timeLimit(.minutes(2))) struct KernelInfoTests {
+@Suite(.timeLimit(.patient)) struct KernelInfoTests {
     @Test(arguments: ["io_uring", "emulated"])
     func `a scheduler says what it runs on`(name: String) async {
         await #expect(processExitsWith: .success) { [name] in

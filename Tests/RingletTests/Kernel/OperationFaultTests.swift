@@ -5,7 +5,7 @@ import Testing
 @testable @_spi(Testing) import Ringlet
 
 /// Operations that move less than was asked for, or fail for want of something.
-@Suite(.timeLimit(.minutes(4))) struct OperationFaultTests {
+@Suite(.timeLimit(.patient)) struct OperationFaultTests {
     @Test(arguments: KernelPreference.underFaults)
     func `a write on a connection goes on after short sends, until all is sent`(
         kernel: KernelPreference

@@ -5,7 +5,7 @@ import Testing
 @testable @_spi(Testing) import Ringlet
 
 /// Rings that cannot be made, or not at once.
-@Suite(.timeLimit(.minutes(4))) struct SetupFaultTests {
+@Suite(.timeLimit(.patient)) struct SetupFaultTests {
     /// An older kernel's ring is not made disabled, so nothing can fail when it is enabled.
     private static let enables = HostEnvironment.value(of: "RINGLET_KERNEL_MASK") != "5.15"
 

@@ -4,7 +4,7 @@ import Testing
 @testable @_spi(Testing) import Ringlet
 
 /// An enter that fails, or takes less than it was given, loses nothing and changes no order.
-@Suite(.timeLimit(.minutes(4))) struct SubmissionFaultTests {
+@Suite(.timeLimit(.patient)) struct SubmissionFaultTests {
     /// Reads byte by byte what another fiber writes byte by byte. Returns what was read.
     private static func converse(_ count: Int) throws -> [UInt8] {
         let (client, server) = try connectedPair()
@@ -113,7 +113,7 @@ import Testing
     }
 
     @Test(arguments: KernelPreference.underFaults)
-    func `what finds no room waits in a backlog, in order`(kernel: KernelPreference) async throws {
+    func `what finds no room in a full queue waits in a backlog, in order`(kernel: KernelPreference) async throws {
         let count = 2000
         // More than the turns that it takes to begin so many fibers, on every host.
         let refusals = 400
@@ -122,7 +122,7 @@ import Testing
             try client.write(Stream.buffer(count: count))
             let (worker, faults) = (faulty.worker, faulty.faults)
             // From now on the kernel takes nothing. The queue has 256 places.
-            faults.add(.enterSubmitsOnly(0).at(times: refusals))
+            faults.add(.queueIsFull(enters: refusals))
             let readers = (0..<count).map { _ in
                 Fiber { () -> UInt8 in
                     var buffer = Buffer(capacity: 1)
@@ -134,7 +134,7 @@ import Testing
             let bytes = try readers.map { try $0.join(deadline: .after(patience)) }
             #expect(bytes == Array(Stream.bytes(from: 0, count: count)))
             #expect(!worker.ring.hasBacklog)
-            #expect(faults.count(.enterSubmitsOnly(0)) == refusals)
+            #expect(faults.count(.fullQueue) == 1)
         }
     }
 
@@ -155,7 +155,7 @@ import Testing
             try yieldUntil("all wait") { worker.operationsOfTheTest == count }
             try yieldUntil("the kernel has them") { worker.ring.pending == 0 }
             // More cancels than the queue holds, and the kernel takes none while they are made.
-            faulty.faults.add(.enterSubmitsOnly(0).at(times: 900))
+            faulty.faults.add(.queueIsFull(enters: 900))
             for reader in readers { reader.cancel() }
             #expect(worker.ring.hasBacklog)
             for reader in readers {
