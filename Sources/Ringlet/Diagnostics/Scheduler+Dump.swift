@@ -20,6 +20,8 @@ extension Scheduler {
         public var staleCompletions: UInt64 = 0
         /// Fibers whose stack has not ended.
         public var hasFibers = false
+        /// Stacks that were in use when they were given back to the system.
+        public var stacks = 0
     }
 
     /// What is left on each worker. After ``shutdown(deadline:)`` or ``run(_:_:)-(_,()->Success)``; as long as workers run,
@@ -29,7 +31,7 @@ extension Scheduler {
         return workers.map {
             Remains(
                 operations: $0.operations.activeCount, staleCompletions: $0.operations.staleCount,
-                hasFibers: $0.liveFibers != nil)
+                hasFibers: $0.liveFibers != nil, stacks: $0.stacksLeft)
         }
     }
 }

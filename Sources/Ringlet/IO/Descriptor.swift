@@ -9,10 +9,14 @@ import SystemPackage
 final class Descriptor: WaitSource {
     let raw: Int32
 
-    private static let closing: UInt32 = 1 << 31
+    // The parts of the word.
+    private static let counts: UInt64 = 0x7fff_ffff
+    private static let closing: UInt64 = 1 << 31
 
-    /// Operations in flight, and the closing mark. Written by any thread.
-    private let state = Atomic<UInt32>(0)
+    /// Operations in flight, the closing mark, and the marks of the workers that have had some
+    /// (``Worker/mark``). Written by any thread. All in one word, so that a close which finds nothing of a worker has
+    /// been seen by the worker's first operation.
+    private let state = Atomic<UInt64>(0)
 
     /// Complete when closing and nothing is in flight.
     private let drained = WaitQueue()
@@ -27,10 +31,18 @@ final class Descriptor: WaitSource {
         if state.load(ordering: .relaxed) & Self.closing == 0 { SocketCalls.close(raw) }
     }
 
-    /// Counts an operation in. False once closing has begun.
+    /// Counts an operation of `worker` in. False once closing has begun.
     @inline(__always)
-    func begin() -> Bool {
+    func begin(on worker: Worker) -> Bool {
         let old = state.wrappingAdd(1, ordering: .acquiring).oldValue
+        if old & (Self.closing | worker.mark) == worker.mark { return true }
+        return beginAsFirst(of: worker)
+    }
+
+    /// Leaves the worker's mark, unless closing has begun, which then knows nothing of the worker.
+    @inline(never)
+    private func beginAsFirst(of worker: Worker) -> Bool {
+        let old = state.bitwiseOr(worker.mark, ordering: .acquiringAndReleasing).oldValue
         if old & Self.closing == 0 { return true }
         end()
         return false
@@ -38,7 +50,8 @@ final class Descriptor: WaitSource {
 
     @inline(__always)
     func end() {
-        if state.wrappingSubtract(1, ordering: .releasing).newValue == Self.closing { drained.complete() }
+        let new = state.wrappingSubtract(1, ordering: .releasing).newValue
+        if new & (Self.closing | Self.counts) == Self.closing { drained.complete() }
     }
 
     var isClosing: Bool { state.load(ordering: .acquiring) & Self.closing != 0 }
@@ -53,7 +66,7 @@ final class Descriptor: WaitSource {
         -> Int32
     {
         let fiber = try FiberRef.require(call)
-        guard begin() else { throw Errno.badFileDescriptor }
+        guard fiber.withWorker({ begin(on: $0) }) else { throw Errno.badFileDescriptor }
         fiber.complete(request(), deadline: deadline)
         end()
         let result = fiber.outcome.result
@@ -65,7 +78,7 @@ final class Descriptor: WaitSource {
     @inline(__always)
     func perform(_ request: Request, deadline: Deadline) async throws -> Int32 {
         let worker = try Worker.forCurrentTask
-        guard begin() else { throw Errno.badFileDescriptor }
+        guard begin(on: worker) else { throw Errno.badFileDescriptor }
         let completion = await worker.perform(request, on: self, deadline: deadline)
         end()
         if completion.result >= 0 { return completion.result }
@@ -85,30 +98,50 @@ final class Descriptor: WaitSource {
     /// Marks the descriptor and requests cancellation of what is in flight. False when another call
     /// has done so already.
     ///
-    /// Any worker of the process may have something in flight here. Each request counts as in flight itself
-    /// until the kernel has answered it: one that came late would cancel operations of a stranger
-    /// that has got the number meanwhile.
+    /// Every worker that has ever had an operation here may have one in flight, and is asked; one that is stuck in
+    /// somebody's code delays the close. Each request counts as in flight itself until the kernel has answered it:
+    /// one that came late would cancel operations of a stranger that has got the number meanwhile.
     private func beginClose() -> Bool {
         var old = state.load(ordering: .relaxed)
         while true {
             if old & Self.closing != 0 { return false }
             // While anything is in flight, one more for this function: `drained` must not come early.
-            let new = old == 0 ? Self.closing : (old | Self.closing) + 1
+            let new = old & Self.counts == 0 ? old | Self.closing : (old | Self.closing) + 1
             let (exchanged, current) = state.weakCompareExchange(
                 expected: old, desired: new, ordering: .acquiringAndReleasing)
             if exchanged { break }
             old = current
         }
-        if old == 0 {
+        if old & Self.counts == 0 {
             drained.complete()
             return true
         }
-        for worker in WorkerRegistry.workers {
+        for worker in WorkerRegistry.workers where old & worker.mark != 0 {
             state.wrappingAdd(1, ordering: .relaxed)
             worker.perform { $0.cancelAll(on: self) }
         }
         end()
         return true
+    }
+
+    /// A worker's request has been answered: with how many operations the kernel has found.
+    ///
+    /// What it has not found may have been on its way (``Worker/cancelAnswered(_:result:)``), or is another worker's.
+    func cancelAnswered(_ completion: Completion) {
+        let left = (state.load(ordering: .acquiring) & Self.counts) - 1
+        if left > UInt64(max(0, completion.result)) { CurrentThread.worker?.cancelAllAgain(on: self) }
+        end()
+    }
+
+    /// Sends the worker's request again, unless nothing is in flight any more.
+    func cancelAgain(on worker: Worker) {
+        var old = state.load(ordering: .relaxed)
+        while old & Self.counts > 0 {
+            let (exchanged, current) = state.weakCompareExchange(
+                expected: old, desired: old + 1, ordering: .acquiringAndReleasing)
+            if exchanged { return worker.cancelAll(on: self) }
+            old = current
+        }
     }
 
     /// From a fiber. Runs to its end even when the fiber is cancelled.

@@ -99,7 +99,7 @@ final class WriteBehind: Sendable {
     }
 
     private func send(on worker: Worker) {
-        guard descriptor.begin() else {
+        guard descriptor.begin(on: worker) else {
             return advance(Completion(-Errno.badFileDescriptor.rawValue))
         }
         if worker.isShuttingDown { return sendEnded(.cancelled(.shutdown)) }

@@ -13,8 +13,8 @@ extension Completion {
         }
     }
 
-    /// ECANCELED although neither the caller nor a deadline asked for it.
-    var isUnexplainedCancel: Bool { result == -125 && reason == .none }
+    /// ECANCELED, or EINTR as above, although neither the caller nor a deadline asked for it.
+    var isUnexplainedCancel: Bool { (result == -125 || result == -4) && reason == .none }
 }
 
 // MARK: - Fibers

@@ -46,7 +46,7 @@ enum Waiter {
             unsafe continuation.resume(returning: completion)
             return nil
         case .closing(let descriptor):
-            unsafe descriptor.takeRetainedValue().end()
+            unsafe descriptor.takeRetainedValue().cancelAnswered(completion)
             return nil
         case .writer(let writer):
             unsafe writer.takeRetainedValue().sendEnded(completion)

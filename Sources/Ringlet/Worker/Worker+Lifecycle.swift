@@ -84,6 +84,7 @@ extension Worker {
         // For one that never began: what is pushed from now on is dealt with by who pushes it.
         closed.store(true, ordering: .sequentiallyConsistent)
         ring.destroy()
+        stacksLeft = stacks.statistics.inUse
         stacks.destroy()
         shared.workerEnded()
     }

@@ -152,20 +152,22 @@ extension Worker {
             if UserDataKind.isOperation(userData) {
                 complete(OperationToken(userData: userData), result: result)
             } else {
-                completeInternal(UserDataKind(of: userData))
+                completeInternal(userData, result)
             }
         }
     }
 
     @inline(never)
-    private func completeInternal(_ kind: UserDataKind) {
-        switch kind {
+    private func completeInternal(_ userData: UInt64, _ result: Int32) {
+        switch UserDataKind(of: userData) {
         case .wake:
             internalOperations &-= 1
             armWake()
         case .mainQueue:
             internalOperations &-= 1
             serveMainQueue()
+        case .cancel:
+            cancelAnswered(userData, result: result)
         case .operation, .ignored:
             break
         }

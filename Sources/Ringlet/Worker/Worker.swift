@@ -1,4 +1,5 @@
 import Synchronization
+import SystemPackage
 
 /// One thread, one ring, one run queue, one operation table, one set of timers.
 ///
@@ -7,6 +8,9 @@ import Synchronization
 final class Worker: @unchecked Sendable {
     /// Position among the scheduler's workers.
     let index: Int
+
+    /// By which descriptors know that it has worked on them: one bit, which it may share with others.
+    let mark = WorkerRegistry.nextMark()
 
     // MARK: Shared
 
@@ -107,8 +111,24 @@ final class Worker: @unchecked Sendable {
     /// Requests cancellation. The waiter is resumed by the operation's own completion, whatever that
     /// turns out to be: bytes that arrived first are delivered.
     func cancel(_ token: OperationToken, reason: CancelReason) {
-        if operations.markCancelling(token, reason: reason) {
-            submitUnawaited(.cancel(userData: token.userData))
+        if operations.markCancelling(token, reason: reason) { requestCancel(of: token) }
+    }
+
+    /// The answer has the operation's name, for ``cancelAnswered(_:result:)``.
+    private func requestCancel(of token: OperationToken) {
+        ring.submit(
+            .cancel(userData: token.userData),
+            userData: UserDataKind.cancel.userData | token.userData, reserved: 0)
+    }
+
+    /// Asks again when the kernel has not found an operation that has not ended.
+    ///
+    /// Linux says ENOENT of a request that it is about to try once more, because its descriptor has become ready. When
+    /// another one was faster the request waits again, and nothing has cancelled it (6.18; earlier ones alike).
+    func cancelAnswered(_ userData: UInt64, result: Int32) {
+        let token = OperationToken(userData: UserDataKind.payload(of: userData))
+        if result == -Errno.noSuchFileOrDirectory.rawValue && operations.holds(token) {
+            requestCancel(of: token)
         }
     }
 
@@ -145,9 +165,18 @@ final class Worker: @unchecked Sendable {
     /// For kernels that cannot cancel by descriptor. O(operations in flight).
     private func cancelEach(on descriptor: Int32) {
         for token in operations.tokens(where: { $0.descriptor == descriptor }) {
-            submitUnawaited(.cancel(userData: token.userData))
+            requestCancel(of: token)
         }
     }
+
+    /// Asks once more, in a moment, for what is in flight on a descriptor that is being closed.
+    func cancelAllAgain(on descriptor: Descriptor) {
+        let message = Message.runnable({ descriptor.cancelAgain(on: $0) }, kind: .timedMessage)
+        _ = timers.insert(
+            deadline: LinuxThread.now() &+ Self.cancelInterval, payload: message.word)
+    }
+
+    private static let cancelInterval: UInt64 = 10_000_000
 
     /// Ends the wait of a parked fiber, whatever it waits for.
     func interrupt(_ fiber: FiberRef, reason: CancelReason) {
@@ -191,14 +220,18 @@ enum UserDataKind: UInt8 {
     case wake
     /// The main queue has work.
     case mainQueue
-    /// Nobody is interested: the answer to a cancel.
+    /// Nobody is interested: the answer to a cancel of what has no slot.
     case ignored
+    /// The answer to the cancel of an operation; the rest is its token.
+    case cancel
 
     @inline(__always)
     var userData: UInt64 { UInt64(rawValue) << 56 }
 
     @inline(__always)
     static func isOperation(_ userData: UInt64) -> Bool { userData &>> 56 == 0 }
+
+    static func payload(of userData: UInt64) -> UInt64 { userData & (1 &<< 56 &- 1) }
 
     init(of userData: UInt64) {
         guard let kind = UserDataKind(rawValue: UInt8(truncatingIfNeeded: userData &>> 56)) else {

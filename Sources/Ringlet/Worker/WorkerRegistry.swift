@@ -13,4 +13,15 @@ enum WorkerRegistry {
     }
 
     static var workers: [Worker] { running.withLock { Array($0.values) } }
+
+    // MARK: Marks
+
+    /// How many there are: the upper half of a descriptor's word. The workers beyond share them.
+    private static let marks: UInt64 = 32
+    private static let lastMark = Atomic<UInt64>(0)
+
+    /// A mark for a new worker, by turns.
+    static func nextMark() -> UInt64 {
+        1 << (64 - marks + lastMark.wrappingAdd(1, ordering: .relaxed).oldValue % marks)
+    }
 }

@@ -35,6 +35,9 @@ struct WorkerState: ~Copyable {
 
     /// Set by ``Worker/destroy()``.
     var isDestroyed = false
+
+    /// Stacks that were still in use then: none, unless something is wrong.
+    var stacksLeft = 0
 }
 
 /// What a worker has done so far.
@@ -105,5 +108,9 @@ extension Worker {
     @inline(__always) var isDestroyed: Bool {
         get { state.value.isDestroyed }
         set { state.value.isDestroyed = newValue }
+    }
+    @inline(__always) var stacksLeft: Int {
+        get { state.value.stacksLeft }
+        set { state.value.stacksLeft = newValue }
     }
 }

@@ -10,11 +10,13 @@ private struct CloseModel: Model {
         case staysCounted
         /// `begin()` looks at the mark and then counts, in two steps.
         case looksBeforeItCounts
+        /// `beginAsFirst()` leaves the worker's mark and does not look at the closing one.
+        case marksBlindly
     }
 
     enum Step {
         // An operation.
-        case look, count, back, work, uncount
+        case look, count, leaveMark, back, work, uncount
         // A close; each request stands for one worker, which answers it at any time after.
         case mark, requestFirst, requestLast, release, waitDrained, shut
         case refused, ended
@@ -30,6 +32,10 @@ private struct CloseModel: Model {
     var at: [Step]
     /// Requests to cancel that are under way, and have been counted in.
     var requests = 0
+    /// Workers that have left their mark; each operation is of another one.
+    var marks: Set<Int> = []
+    /// Those that the close has asked.
+    var asked: Set<Int> = []
 
     init(operations: Int, closes: Int, _ mutation: Mutation) {
         self.mutation = mutation
@@ -42,7 +48,11 @@ private struct CloseModel: Model {
 
     var violation: String? {
         if isShut && working > 0 { return "the number is closed under an operation" }
-        return isShut && requests > 0 ? "a request reaches a stranger" : nil
+        if isShut && requests > 0 { return "a request reaches a stranger" }
+        // With the mutation that shows in another way, a little later.
+        let isForgotten = mutation != .looksBeforeItCounts && isClosing
+            && at.indices.contains { at[$0] == .work && !asked.contains($0) }
+        return isForgotten ? "nobody cancels an operation" : nil
     }
 
     var violationAtEnd: String? {
@@ -69,6 +79,10 @@ private struct CloseModel: Model {
         case .count:
             next.users += 1
             let isRefused = isClosing && mutation != .looksBeforeItCounts
+            next.at[thread] = isRefused ? (mutation == .staysCounted ? .refused : .back) : .leaveMark
+        case .leaveMark:
+            next.marks.insert(thread)
+            let isRefused = isClosing && mutation != .looksBeforeItCounts && mutation != .marksBlindly
             next.at[thread] = isRefused ? (mutation == .staysCounted ? .refused : .back) : .work
             if !isRefused { next.working += 1 }
         case .back:
@@ -89,6 +103,7 @@ private struct CloseModel: Model {
                 next.at[thread] = .waitDrained
             } else {
                 next.isClosing = true
+                next.asked = marks
                 if mutation != .closesUncounted { next.users += 1 }
                 next.at[thread] = .requestFirst
             }
@@ -125,6 +140,7 @@ private struct CloseModel: Model {
         (CloseModel.Mutation.closesUncounted, "a request reaches a stranger"),
         (.staysCounted, "somebody waits for ever"),
         (.looksBeforeItCounts, "the number is closed under an operation"),
+        (.marksBlindly, "nobody cancels an operation"),
     ])
     private func `without a part of the protocol something goes wrong`(
         mutation: CloseModel.Mutation, what: String
