@@ -5,57 +5,86 @@ import Testing
 @testable import Ringlet
 
 /// Too little of what the system gives is an error with a name, and nothing is lost.
-@Suite(.timeLimit(.minutes(4))) struct LimitTests {
-    /// Lets the process have `more` descriptors than it has now; nil takes the limit back.
-    private static func allowDescriptors(_ more: Int?) {
-        var limit = rlimit()
-        _ = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        // The limit is one of numbers, and the lowest free number is given out next.
-        let next = dup(2)
-        close(next)
-        limit.rlim_cur = more.map { rlim_t(Int(next) + $0) } ?? limit.rlim_max
-        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+@Suite(.timeLimit(.patient)) struct LimitTests {
+    /// Runs `body` on a plain thread whose table of descriptors is its own, and that of the threads which it starts.
+    ///
+    /// Everybody else in the process must find descriptors: libdispatch opens a file of /proc for each of its threads once
+    /// a second, and ends the process by SIGILL when it cannot (`_dispatch_workq_monitor_pools` of Swift 6.3).
+    private static func withOwnDescriptors(_ body: @escaping @Sendable () throws -> Void) async throws {
+        try await onThread {
+            var limit = rlimit()
+            _ = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            limit.rlim_cur = 256
+            _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            // unshare(2) is not in Swift's Glibc.
+            typealias Unshare = @convention(c) (Int32) -> Int32
+            guard let function = unsafe dlsym(nil, "unshare") else { throw Failure() }
+            let result = unsafe unsafeBitCast(function, to: Unshare.self)(0x400 /* CLONE_FILES */)
+            try #require(result == 0)
+            try body()
+        }
+    }
+
+    /// Leaves the thread's table `more` free numbers while `body` runs.
+    private static func withDescriptors<Result>(_ more: Int, _ body: () throws -> Result) rethrows -> Result {
+        var taken: [Int32] = []
+        while case let next = dup(2), next >= 0 { taken.append(next) }
+        for _ in 0..<more { if let last = taken.popLast() { close(last) } }
+        defer { for number in taken { close(number) } }
+        return try body()
+    }
+
+    /// The descriptors in the thread's table.
+    private static var ownDescriptors: Int {
+        let numbers = try? FileManager.default.contentsOfDirectory(atPath: "/proc/thread-self/fd")
+        return numbers?.count ?? 0
     }
 
     @Test func `a scheduler without descriptors is a clear error that leaks none`() async throws {
         await #expect(processExitsWith: .success) {
-            try await Scheduler.run {}
-            let before = try await settledDescriptors()
-            for more in 0..<12 {
-                Self.allowDescriptors(more)
-                let error = await #expect(throws: KernelRefusal.self) {
-                    try await Scheduler.run(SchedulerOptions(workers: 8)) {}
+            try await Self.withOwnDescriptors {
+                let before = Self.ownDescriptors
+                for more in 0..<12 {
+                    let error = Self.withDescriptors(more) {
+                        #expect(throws: KernelRefusal.self) {
+                            try Scheduler.run(SchedulerOptions(workers: 8)) {}
+                        }
+                    }
+                    #expect(error?.errno == .tooManyOpenFiles)
+                    let text = error?.description ?? ""
+                    #expect(text.contains("descriptors") || text.contains("eventfd"), "\(text)")
+                    // Threads that have begun give back theirs as they end.
+                    try blockUntil("all are closed, with \(more) more") { Self.ownDescriptors <= before }
                 }
-                Self.allowDescriptors(nil)
-                #expect(error?.errno == .tooManyOpenFiles)
-                let text = error?.description ?? ""
-                #expect(text.contains("descriptors") || text.contains("eventfd"), "\(text)")
-                #expect(try await settledDescriptors() <= before, "with \(more) more")
+                let value = try Scheduler.run { 3 }
+                #expect(value == 3)
             }
-            let value = try await Scheduler.run { 3 }
-            #expect(value == 3)
         }
     }
 
     @Test func `an operation without descriptors is a clear error`() async throws {
         await #expect(processExitsWith: .success) {
-            try await Scheduler.run {
-                let listener = try TCPListener(on: .loopback(port: 0))
-                let client = try TCPConnection.connect(to: listener.address)
-                Self.allowDescriptors(0)
-                #expect(throws: Errno.tooManyOpenFiles) { try listener.accept() }
-                #expect(throws: Errno.tooManyOpenFiles) { try File.open("/dev/null") }
-                #expect(throws: Errno.tooManyOpenFiles) {
-                    try TCPConnection.connect(to: listener.address)
+            try await Self.withOwnDescriptors {
+                try Scheduler.run {
+                    let listener = try TCPListener(on: .loopback(port: 0))
+                    let client = try TCPConnection.connect(to: listener.address)
+                    Self.withDescriptors(0) {
+                        #expect(throws: Errno.tooManyOpenFiles) { try listener.accept() }
+                        #expect(throws: Errno.tooManyOpenFiles) { try File.open("/dev/null") }
+                        #expect(throws: Errno.tooManyOpenFiles) {
+                            try TCPConnection.connect(to: listener.address)
+                        }
+                        #expect(throws: Errno.tooManyOpenFiles) {
+                            try TCPListener(on: .loopback(port: 0))
+                        }
+                    }
+                    // The connection still waits to be accepted.
+                    let server = try listener.accept(deadline: .after(patience))
+                    try client.write(Buffer(copying: [1]))
+                    var buffer = Buffer(capacity: 1)
+                    let count = try server.read(into: &buffer)
+                    #expect(count == 1)
                 }
-                #expect(throws: Errno.tooManyOpenFiles) { try TCPListener(on: .loopback(port: 0)) }
-                Self.allowDescriptors(nil)
-                // The connection still waits to be accepted.
-                let server = try listener.accept(deadline: .after(patience))
-                try client.write(Buffer(copying: [1]))
-                var buffer = Buffer(capacity: 1)
-                let count = try server.read(into: &buffer)
-                #expect(count == 1)
             }
         }
     }
