@@ -5,6 +5,8 @@ import Ringlet
 struct ProcessFigures {
     let descriptors: Int
     let residentKiB: Int
+    /// Of address space: stacks, queues and what the allocator has.
+    let mappings: Int
 
     /// The figures as soon as no more descriptors are open than in `baseline`, or after two seconds. A worker's
     /// last descriptor is closed by its thread, which may end a moment after the scheduler.
@@ -21,7 +23,10 @@ struct ProcessFigures {
         let open = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
         let statm = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
         let pages = statm?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+        let maps = try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
         // Pages of 4 KiB on both architectures of ours, in the kernels that distributions build.
-        return ProcessFigures(descriptors: open?.count ?? 0, residentKiB: (pages ?? 0) * 4)
+        return ProcessFigures(
+            descriptors: open?.count ?? 0, residentKiB: (pages ?? 0) * 4,
+            mappings: maps?.utf8.count { $0 == UInt8(ascii: "\n") } ?? 0)
     }
 }

@@ -24,6 +24,7 @@ struct StressClient {
     private mutating func visit() throws {
         step()
         let connection = try ledger.tolerate { try TCPConnection.connect(to: address) }
+        ledger.count { $0.connections += 1 }
         let id = ledger.nextID
         do {
             step()
@@ -40,7 +41,7 @@ struct StressClient {
                 ledger.count { $0.closed += 1 }
                 return
             case 3:
-                // Churn: nothing but the connection.
+                // Nothing but the connection.
                 break
             default:
                 for _ in 0..<Int.random(in: 1...20, using: &random) { try echo(connection, id) }
@@ -90,6 +91,23 @@ struct StressClient {
         ledger.count {
             $0.echoes += 1
             $0.bytes += size
+        }
+    }
+
+    /// Churn: connections that are made and closed, one after another, with a name and nothing else.
+    mutating func churn(_ count: Int) throws {
+        for _ in 0..<count {
+            step()
+            let connection: TCPConnection
+            do { connection = try ledger.tolerate { try TCPConnection.connect(to: address) } } catch is InjectedError {
+                continue
+            }
+            ledger.count { $0.connections += 1 }
+            let id = ledger.nextID
+            do {
+                try ledger.tolerate { try connection.write(Buffer(copying: StressID.bytes(of: id))) }
+            } catch is InjectedError {}
+            try connection.close()
         }
     }
 
@@ -143,6 +161,7 @@ struct StressTaskClient {
     func run(seed: UInt64) async throws {
         var random = SeededGenerator(seed: seed)
         let connection = try await ledger.tolerate { try await TCPConnection.connect(to: address) }
+        ledger.count { $0.connections += 1 }
         let id = ledger.nextID
         do {
             try await ledger.tolerate {

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Ringlet
+@_spi(Testing) import Ringlet
 
 struct StressCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -72,13 +72,26 @@ struct StressCommand: ParsableCommand {
         print(
             """
             \(grouped(rounds)) rounds from seed \(seed): \(grouped(totals.fibers)) fibers, \
+            \(grouped(totals.connections)) connections, stacks \(totals.deepest) frames deep, \
             \(grouped(totals.echoes)) echoes and \(grouped(totals.bytes)) bytes checked, \
             \(grouped(totals.cancelled)) cancelled, \(grouped(totals.timedOut)) timed out, \
             \(grouped(totals.closed)) closed or reset while waiting, \
             \(grouped(totals.failed)) operations failed by faults
             descriptors \(baseline.descriptors) → \(figures.descriptors), \
+            mappings \(baseline.mappings) → \(figures.mappings), \
             memory \(grouped(baseline.residentKiB)) → \(grouped(figures.residentKiB)) KiB
             """)
+        if faults != nil {
+            let counts = KernelFaults.Kind.allCases.compactMap { kind in
+                totals.faults[kind].flatMap { $0 > 0 ? "\(grouped($0)) \(kind.rawValue)" : nil }
+            }
+            print("faults: \(counts.joined(separator: ", "))")
+        }
+        // A stack that is not given back is two of them; threads that have ended leave some to the allocator.
+        if figures.mappings > baseline.mappings + 100 {
+            print("address space grew; repeat it with --seed \(seed)")
+            throw ExitCode.failure
+        }
         // Allocator noise is a few MiB; a leak of one connection's buffers per round is far more.
         if figures.residentKiB > baseline.residentKiB * 5 / 4 + 16 * 1024 {
             print("memory grew; repeat it with --seed \(seed)")

@@ -5,6 +5,8 @@ import SystemPackage
 /// What a round counted.
 struct StressTally: Sendable {
     var fibers = 0
+    var connections = 0
+    var deepest = 0
     var echoes = 0
     var bytes = 0
     var cancelled = 0
@@ -12,15 +14,19 @@ struct StressTally: Sendable {
     var closed = 0
     /// Operations that ended with the error of a fault.
     var failed = 0
+    var faults: [KernelFaults.Kind: Int] = [:]
 
     mutating func add(_ other: StressTally) {
         fibers += other.fibers
+        connections += other.connections
+        deepest = max(deepest, other.deepest)
         echoes += other.echoes
         bytes += other.bytes
         cancelled += other.cancelled
         timedOut += other.timedOut
         closed += other.closed
         failed += other.failed
+        faults.merge(other.faults, uniquingKeysWith: +)
     }
 }
 
@@ -52,7 +58,15 @@ final class StressLedger: Sendable {
     }
 
     func count(_ change: (inout StressTally) -> Void) { state.withLock { change(&$0.tally) } }
-    var tally: StressTally { state.withLock { $0.tally } }
+
+    /// At the end of the round.
+    var tally: StressTally {
+        var tally = state.withLock { $0.tally }
+        if let faults {
+            for kind in KernelFaults.Kind.allCases { tally.faults[kind] = faults.count(kind) }
+        }
+        return tally
+    }
 
     // MARK: Failures
 
@@ -151,6 +165,7 @@ final class StressLedger: Sendable {
                 wrong.append("\(left.operations) operations left on worker \(index)")
             }
             if left.hasFibers { wrong.append("fibers left on worker \(index)") }
+            if left.stacks > 0 { wrong.append("\(left.stacks) stacks in use on worker \(index)") }
         }
         for fiber in state.fibers where !fiber.isFinished { wrong.append("\(fiber) has not ended") }
         let stale = remains.reduce(0) { $0 + $1.staleCompletions }

@@ -75,6 +75,18 @@ struct StressRound {
                     try client.run()
                 })
         }
+        for number in 0..<2 {
+            let count = Int.random(in: 50...250, using: &random)
+            var client = StressClient(
+                address: server.address, scheduler: scheduler, ledger: ledger,
+                random: SeededGenerator(seed: random.next()),
+                fuse: Int.random(in: 0..<8, using: &random) == 0
+                    ? Int.random(in: 1...count, using: &random) : -1)
+            fibers.append(
+                ledger.spawn(
+                    on: scheduler, worker: families.anyWorker(&random), name: "churn-\(number)"
+                ) { try client.churn(count) })
+        }
         let tasks = (0..<Int.random(in: 3...20, using: &random)).map { number in
             let (seed, address) = (random.next(), server.address)
             let executor = scheduler.taskExecutor(ofWorker: families.anyWorker(&random))
@@ -97,7 +109,10 @@ struct StressRound {
                         guard try families.handRound(20, from: worker) == 20 else {
                             throw StressFailure(description: "a number was lost on its round")
                         }
-                    case 2: _ = try families.dive(Int.random(in: 50...250, using: &random), &random)
+                    case 2:
+                        let depth = Int.random(in: 50...250, using: &random)
+                        _ = try families.dive(depth, &random)
+                        ledger.count { $0.deepest = max($0.deepest, depth) }
                     default: try families.keepFile(number, &random)
                     }
                 })
