@@ -5,7 +5,11 @@
 
 #include "ccontext.h"
 
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnullability-extension"
 #pragma clang assume_nonnull begin
+#endif
 
 // The return addresses on the stack of a suspended context, innermost first: where it goes on, and
 // then along the frame pointers, which Swift code keeps. C code that was compiled without them is
@@ -27,6 +31,9 @@ typedef struct cctx_symbol {
 // executable's functions are in no table that is loaded. Any thread; slow.
 cctx_symbol cctx_symbolicate(uintptr_t address);
 
+#ifdef __clang__
 #pragma clang assume_nonnull end
+#pragma clang diagnostic pop
+#endif
 
 #endif
