@@ -33,7 +33,8 @@ typedef struct cctx_raw {
     // Where the value lies that was sent to the body.
     void *_Nullable sent;
     cctx_stack_pool *_Nullable pool;
-    void *_Nullable padding;
+    // An error was thrown into the generator, which its pending yield throws.
+    bool is_thrown_into;
 } cctx_raw;
 
 _Static_assert(sizeof(cctx_raw) % 16 == 0, "records need no padding after them");
@@ -124,6 +125,13 @@ CCTX_INLINE void cctx_raw_resume(cctx_raw *raw) {
     cctx_resume(&raw->context, false);
     cctx_raw_exchange(locals_slot, &raw->locals);
     cctx_raw_exchange(task_slot, &raw->task);
+}
+
+// True when `raw` itself runs, in no task, and nothing has to be prepared before it is suspended.
+CCTX_INLINE bool cctx_raw_may_stop(const cctx_raw *raw) {
+    void **slot = cctx_this_host_thread.task_slot;
+    return cctx_this_thread.current == &raw->context && !(slot && *slot) &&
+           cctx_this_thread.errno_address;
 }
 
 // Suspends whatever context is current: a raw one, or the fiber below.

@@ -5,6 +5,7 @@
 public class AnyCoroutine {
     @usableFromInline let core: CoroutineCore
 
+    @usableFromInline
     init(_ core: CoroutineCore) {
         self.core = core
         unsafe core.handle = Unmanaged.passUnretained(self)

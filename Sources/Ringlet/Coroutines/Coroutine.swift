@@ -64,6 +64,7 @@ public final class Coroutine<Value>: AnyCoroutine {
     ///   - locals: The task-locals that the body sees; none, as in greenlet.
     ///   - body: Runs on the coroutine's own stack, with the first value that is switched in. What
     ///     it returns, or throws, goes to the pending switch of the parent.
+    @inlinable
     public init(
         name: String? = nil, stackSize: Int = 256 * 1024, locals: CoroutineLocals = .empty,
         _ body: @escaping (_ first: Value) throws -> Value
@@ -75,7 +76,7 @@ public final class Coroutine<Value>: AnyCoroutine {
     }
 
     /// The coroutine that this code runs in, if it is one of this family; nil in the code outside.
-    public static var current: Coroutine? {
+    @inlinable public static var current: Coroutine? {
         CoroutineCore.handle(in: ObjectIdentifier(Value.self))
             .map { unsafe unsafeDowncast($0, to: Coroutine.self) }
     }
@@ -99,9 +100,9 @@ public final class Coroutine<Value>: AnyCoroutine {
         defer { withExtendedLifetime(self) {} }
         var outgoing: Value? = value
         return try unsafe withUnsafeMutablePointer(to: &outgoing) { place in
-            try unsafe CoroutineBody<Value>.take(
-                CoroutineCore.takeControl(
-                    Unmanaged.passUnretained(core), UnsafeMutableRawPointer(place)))
+            let place = UnsafeMutableRawPointer(place)
+            return try unsafe CoroutineBody<Value>.complete(
+                CoroutineCore.takeControl(Unmanaged.passUnretained(core), place), place)
         }
     }
 
@@ -114,9 +115,9 @@ public final class Coroutine<Value>: AnyCoroutine {
     public static func switchToParent(_ value: consuming Value) throws -> Value {
         var outgoing: Value? = value
         return try unsafe withUnsafeMutablePointer(to: &outgoing) { place in
-            try unsafe CoroutineBody<Value>.take(
-                CoroutineCore.switchToParent(
-                    ObjectIdentifier(Value.self), UnsafeMutableRawPointer(place)))
+            let place = UnsafeMutableRawPointer(place)
+            return try unsafe CoroutineBody<Value>.complete(
+                CoroutineCore.switchToParent(ObjectIdentifier(Value.self), place), place)
         }
     }
 
@@ -129,9 +130,9 @@ public final class Coroutine<Value>: AnyCoroutine {
     public static func switchOutside(_ value: consuming Value) throws -> Value {
         var outgoing: Value? = value
         return try unsafe withUnsafeMutablePointer(to: &outgoing) { place in
-            try unsafe CoroutineBody<Value>.take(
-                CoroutineCore.transfer(
-                    to: nil, ObjectIdentifier(Value.self), UnsafeMutableRawPointer(place)))
+            let place = UnsafeMutableRawPointer(place)
+            return try unsafe CoroutineBody<Value>.complete(
+                CoroutineCore.switchOutside(ObjectIdentifier(Value.self), place), place)
         }
     }
 
@@ -182,6 +183,7 @@ public final class Coroutine<Value>: AnyCoroutine {
 
 extension Coroutine where Value == Void {
     /// Makes a coroutine that control moves to and from without a value.
+    @inlinable
     public convenience init(
         name: String? = nil, stackSize: Int = 256 * 1024, locals: CoroutineLocals = .empty,
         _ body: @escaping () throws -> Void

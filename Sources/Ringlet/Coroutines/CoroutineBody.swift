@@ -1,18 +1,22 @@
-import CContext
+public import CContext
 
 /// The typed part of a coroutine: the body, its outcome, and how values change frames.
 ///
 /// A value lies in a variable of its sender's frame, a `Value?`, and whoever gets control moves it
 /// out before anything else happens; both frames stay where they are meanwhile. All coroutines
 /// that a value can reach are of one family, which is what makes the casts here sound.
+///
+/// Inlinable, and with the same layout for all types, as ``GeneratorBody``.
 @usableFromInline
 final class CoroutineBody<Value>: CoroutineCore, @unchecked Sendable {
-    private var body: ((Value) throws -> Value)?
-    private(set) var outcome: CoroutineOutcome<Value>?
+    @safe @exclusivity(unchecked) @usableFromInline var body: ((Value) throws -> Value)?
+    /// What the body returned, if that is not `Void`.
+    @safe @exclusivity(unchecked) @usableFromInline var value: Returned<Value>?
     /// A value that was moved out of this coroutine's frame, because that is unwound before
     /// somebody takes it.
-    private var stashed: Value?
+    @safe @exclusivity(unchecked) private var stashed: Returned<Value>?
 
+    @inlinable
     init(
         name: String?, stackSize: Int, locals: CoroutineLocals, parent: Coroutine<Value>?,
         body: @escaping (Value) throws -> Value
@@ -20,18 +24,20 @@ final class CoroutineBody<Value>: CoroutineCore, @unchecked Sendable {
         self.body = body
         super.init(
             name: name, stackSize: stackSize, locals: locals, parent: parent,
-            family: ObjectIdentifier(Value.self))
+            family: ObjectIdentifier(Value.self)
+        ) { core in
+            unsafe unsafeDowncast(core, to: CoroutineBody.self).run()
+        }
     }
 
-    override func runBody() {
+    @inlinable
+    func run() {
         let body = unsafe body.unsafelyUnwrapped
         self.body = nil
-        CoroutineThread.current.coroutineBegins()
         do {
-            let thread = unsafe cctx_current_raw_thread()
-            let isPlain = unsafe thread.pointee.attention == 0
-            let first = try unsafe Self.take(isPlain ? thread.pointee.mail : nil)
-            outcome = .returned(try body(first))
+            let value = try body(try unsafe Self.take(Self.arrived))
+            if Value.self != Void.self { self.value = Returned(value) }
+            endWithValue()
         } catch {
             end(with: error)
         }
@@ -41,20 +47,23 @@ final class CoroutineBody<Value>: CoroutineCore, @unchecked Sendable {
         body = nil
     }
 
-    override func end(with error: any Error) {
-        outcome = error is CoroutineExit ? .exited : .failed(error)
+    var outcome: CoroutineOutcome<Value>? {
+        switch ending {
+        case .none: nil
+        case .returned: returned.map { .returned($0) }
+        case .exited: .exited
+        case .failed: failure.map { .failed($0) }
+        }
     }
 
-    override var failure: (any Error)? {
-        if case .failed(let error) = outcome { error } else { nil }
-    }
-
-    override var hasReturned: Bool {
-        if case .returned = outcome { true } else { false }
+    private var returned: Value? {
+        if ending != .returned { return nil }
+        if Value.self == Void.self { return unsafe unsafeBitCast((), to: Value.self) }
+        return value?.content
     }
 
     override func stash(_ place: UnsafeMutableRawPointer) {
-        stashed = unsafe Self.move(out: place)
+        stashed = unsafe Returned(Self.move(out: place))
     }
 
     // MARK: Values
@@ -68,6 +77,17 @@ final class CoroutineBody<Value>: CoroutineCore, @unchecked Sendable {
         let value = unsafe place.move()
         unsafe place.initialize(to: nil)
         return unsafe value.unsafelyUnwrapped
+    }
+
+    /// Does what a switch of the value at `place` has left to do, and takes what comes.
+    @inlinable
+    @inline(__always)
+    static func complete(
+        _ passage: CoroutineCore.Passage, _ place: UnsafeMutableRawPointer
+    ) throws -> Value {
+        if passage == .stayed { return unsafe move(out: place) }
+        if passage == .suspend { cctx_suspend() }
+        return try unsafe take(arrived)
     }
 
     /// Takes what has come with the control: the value at `place`, or without one what the thread
@@ -106,9 +126,8 @@ final class CoroutineBody<Value>: CoroutineCore, @unchecked Sendable {
     private func handOver() -> Value? {
         if let value = stashed {
             stashed = nil
-            return value
+            return value.content
         }
-        if case .returned(let value) = outcome { return value }
-        return nil
+        return returned
     }
 }

@@ -34,7 +34,7 @@ extension CoroutineCore {
             if let target, target !== origin { _ = try unsafe target.readyRecord() }
             CoroutineThread.current.post(delivery)
         }
-        return try unsafe transfer(toRetained: target, family, nil)
+        return try unsafe transfer(to: target, family)
     }
 
     // MARK: After the body
@@ -51,7 +51,7 @@ extension CoroutineCore {
         }
         coroutines.noteOrigin(unsafe handle?.takeUnretainedValue())
         let delivery =
-            hasReturned
+            ending == .returned
             ? Delivery(courier: self)
             : Delivery(error: failure ?? CoroutineExit(), isExit: failure == nil)
         let ancestor = parent

@@ -1,4 +1,4 @@
-import CContext
+public import CContext
 
 /// A coroutine without its handle and its types: how control moves.
 ///
@@ -20,6 +20,11 @@ class CoroutineCore: RawContext, @unchecked Sendable {
     /// The type of the values, which all coroutines have in common that switch to each other. To
     /// others this one is code outside.
     final let family: ObjectIdentifier
+    /// Runs the body and keeps its outcome.
+    private final let entry: (CoroutineCore) -> Void
+    @safe @exclusivity(unchecked) private(set) final var ending = Ending.none
+    /// What the body threw.
+    @safe @exclusivity(unchecked) private(set) final var failure: (any Error)?
     /// The end gives control to whoever unwinds the body, not to the parent.
     final var endsForCloser = false
     /// How often the body has caught the error that is to unwind it.
@@ -31,10 +36,12 @@ class CoroutineCore: RawContext, @unchecked Sendable {
     /// The body's current task, where it has one.
     @exclusivity(unchecked) final var ownTask: UnsafeMutableRawPointer?
 
+    @usableFromInline
     init(
         name: String?, stackSize: Int, locals: CoroutineLocals, parent: AnyCoroutine?,
-        family: ObjectIdentifier
+        family: ObjectIdentifier, entry: @escaping (CoroutineCore) -> Void
     ) {
+        self.entry = entry
         self.parent = parent
         self.family = family
         self.locals = locals
@@ -58,16 +65,26 @@ class CoroutineCore: RawContext, @unchecked Sendable {
         }
     }
 
-    // MARK: The typed part
+    // MARK: The outcome
+
+    @usableFromInline
+    enum Ending: UInt8 { case none, returned, exited, failed }
+
+    override final func runBody() {
+        CoroutineThread.current.coroutineBegins()
+        entry(self)
+    }
+
+    /// Notes the outcome of a body that returned, whose value the typed part keeps.
+    @usableFromInline
+    final func endWithValue() { ending = .returned }
 
     /// Keeps the outcome of a body that threw, or did not begin.
-    func end(with error: any Error) { fatalError("a coroutine has an outcome") }
-
-    /// The error that the body ended with.
-    var failure: (any Error)? { fatalError("a coroutine has an outcome") }
-
-    /// True when the body ended with a value.
-    var hasReturned: Bool { fatalError("a coroutine has an outcome") }
+    @usableFromInline
+    final func end(with error: any Error) {
+        ending = error is CoroutineExit ? .exited : .failed
+        if ending == .failed { failure = error }
+    }
 
     /// Keeps the value at `place`, in this coroutine's frame.
     func stash(_ place: UnsafeMutableRawPointer) { fatalError("a coroutine has values") }
@@ -98,6 +115,7 @@ class CoroutineCore: RawContext, @unchecked Sendable {
     }
 
     /// The user's object of the one that runs, if it is one of `family` and there is one.
+    @usableFromInline
     static func handle(in family: ObjectIdentifier) -> AnyCoroutine? {
         unsafe running(in: family)?.handle?.takeUnretainedValue()
     }
@@ -112,39 +130,60 @@ class CoroutineCore: RawContext, @unchecked Sendable {
 
     // MARK: Transfer
 
-    /// Sends the value at `place` to a coroutine. Returns where the value lies that has come back;
-    /// nil when something else has come, which ``CoroutineThread`` holds.
+    /// What a switch has to do after it has begun. (The switch of the stacks itself is inlined into the body: then the
+    /// processor predicts the returns on both sides. See cctx_switch.h.)
     @usableFromInline
+    enum Passage: UInt8 {
+        /// Suspend the coroutine, and take what has come when it goes on.
+        case suspend
+        /// Take what has come.
+        case arrived
+        /// Take the value back.
+        case stayed
+    }
+
+    /// Begins to send the value at `place` to a coroutine.
+    @usableFromInline
+    @inline(never)
     static func takeControl(
         _ core: Unmanaged<CoroutineCore>, _ place: UnsafeMutableRawPointer
-    ) throws -> UnsafeMutableRawPointer? {
+    ) throws -> Passage {
         let (hasEnded, family) = try unsafe core._withUnsafeGuaranteedRef { core in
             try core.requireOwnThread()
             core.thread.unwindDropped()
             return (core.state == .ended, core.family)
         }
         if hasEnded { return try unsafe passOnControl(of: core, place) }
-        return try unsafe transfer(to: core, family, place)
+        return try unsafe begin(to: core, family, place)
     }
 
     /// Sends the value at `place` past a coroutine that has ended.
     @inline(never)
     private static func passOnControl(
         of core: Unmanaged<CoroutineCore>, _ place: UnsafeMutableRawPointer
-    ) throws -> UnsafeMutableRawPointer? {
+    ) throws -> Passage {
         let core = unsafe core.takeUnretainedValue()
-        return try unsafe transfer(toRetained: core.nearestLiving(), core.family, place)
+        return try unsafe begin(toRetained: core.nearestLiving(), core.family, place)
     }
 
     @usableFromInline
+    @inline(never)
     static func switchToParent(
         _ family: ObjectIdentifier, _ place: UnsafeMutableRawPointer
-    ) throws -> UnsafeMutableRawPointer? {
-        guard let running = unsafe member(of: family) else { return unsafe place }
+    ) throws -> Passage {
+        guard let running = unsafe member(of: family) else { return .stayed }
         let hasParent = unsafe running._withUnsafeGuaranteedRef { $0.parent != nil }
-        if !hasParent { return try unsafe transfer(to: nil, family, place) }
+        if !hasParent { return try unsafe begin(to: nil, family, place) }
         let parent = unsafe running._withUnsafeGuaranteedRef { $0.parent?.core.nearestLiving() }
-        return try unsafe transfer(toRetained: parent, family, place)
+        return try unsafe begin(toRetained: parent, family, place)
+    }
+
+    @usableFromInline
+    @inline(never)
+    static func switchOutside(
+        _ family: ObjectIdentifier, _ place: UnsafeMutableRawPointer
+    ) throws -> Passage {
+        try unsafe begin(to: nil, family, place)
     }
 
     /// This one, or its nearest ancestor that has not ended.
@@ -152,25 +191,24 @@ class CoroutineCore: RawContext, @unchecked Sendable {
         state == .ended ? parent?.core.nearestLiving() : self
     }
 
-    /// Transfers from wherever this code runs; nil is the code outside the family. Without a
+    /// Begins a transfer from wherever this code runs; nil is the code outside the family. Without a
     /// `place` something was posted. The target is not retained: this is every switch.
-    @usableFromInline
     @inline(__always)
-    static func transfer(
+    private static func begin(
         to target: Unmanaged<CoroutineCore>?, _ family: ObjectIdentifier,
         _ place: UnsafeMutableRawPointer?
-    ) throws -> UnsafeMutableRawPointer? {
+    ) throws -> Passage {
         let thread = unsafe cctx_current_raw_thread()
         if let origin = unsafe member(of: family) {
-            let isPassed = try unsafe origin._withUnsafeGuaranteedRef { origin in
+            return try unsafe origin._withUnsafeGuaranteedRef { origin in
                 if origin.isClosing {
                     try origin.refuseToSwitch()
-                    return true
+                    return .arrived
                 }
                 if let target = unsafe target,
                     unsafe target._withUnsafeGuaranteedRef({ $0 === origin })
                 {
-                    return false
+                    return .stayed
                 }
                 origin.requireNoJob("Coroutine.switch()")
                 let record = try unsafe target?._withUnsafeGuaranteedRef {
@@ -180,29 +218,48 @@ class CoroutineCore: RawContext, @unchecked Sendable {
                 unsafe thread.pointee.target = record
                 unsafe thread.pointee.mail = place
                 origin.state = .suspended
-                cctx_raw_suspend()
-                return true
+                cctx_raw_ensure_prepared()
+                return .suspend
             }
-            if !isPassed { return unsafe place }
-        } else {
-            guard let target = unsafe target else { return unsafe place }
-            let record = try unsafe target._withUnsafeGuaranteedRef { try unsafe $0.readyRecord() }
-            if unsafe thread.pointee.attention != 0 { noteOrigin() }
-            unsafe thread.pointee.mail = place
-            unsafe carry(record)
         }
-        return unsafe thread.pointee.attention == 0 ? thread.pointee.mail : nil
+        guard let target = unsafe target else { return .stayed }
+        let record = try unsafe target._withUnsafeGuaranteedRef { try unsafe $0.readyRecord() }
+        if unsafe thread.pointee.attention != 0 { noteOrigin() }
+        unsafe thread.pointee.mail = place
+        unsafe carry(record)
+        return .arrived
     }
 
-    /// The same for a target that the caller has just looked up.
+    /// The same for a target that the caller has just looked up. (One that is to be resumed has a stack, which holds it.)
     @inline(never)
-    static func transfer(
+    private static func begin(
         toRetained target: CoroutineCore?, _ family: ObjectIdentifier,
         _ place: UnsafeMutableRawPointer?
-    ) throws -> UnsafeMutableRawPointer? {
+    ) throws -> Passage {
         defer { withExtendedLifetime(target) {} }
-        return try unsafe transfer(
+        return try unsafe begin(
             to: target.map { unsafe Unmanaged.passUnretained($0) }, family, place)
+    }
+
+    /// Transfers, and returns when control has come back, with the place of what has come; nil when that is more than
+    /// a value, which ``CoroutineThread`` holds, and when control went nowhere.
+    static func transfer(
+        to target: CoroutineCore?, _ family: ObjectIdentifier
+    ) throws -> UnsafeMutableRawPointer? {
+        switch try unsafe begin(toRetained: target, family, nil) {
+        case .stayed: return nil
+        case .suspend: cctx_suspend()
+        case .arrived: break
+        }
+        return unsafe Self.arrived
+    }
+
+    /// Where the value lies that has come; nil when it is more than a value.
+    @inlinable
+    @inline(__always)
+    static var arrived: UnsafeMutableRawPointer? {
+        let thread = unsafe cctx_current_raw_thread()
+        return unsafe thread.pointee.attention == 0 ? thread.pointee.mail : nil
     }
 
     @inline(never)

@@ -55,6 +55,7 @@ public final class Generator<Element, Sent, Return> {
     ///   - stackSize: In bytes, at least 16 KiB; rounded up to whole pages, committed when touched.
     ///   - body: Runs on the generator's own stack. What it throws comes out of the call that asked
     ///     for an element.
+    @inlinable
     public init(
         name: String? = nil, stackSize: Int = 256 * 1024,
         _ body: @escaping (_ yield: Yielder<Element, Sent>) throws -> Return
@@ -63,6 +64,7 @@ public final class Generator<Element, Sent, Return> {
     }
 
     /// Makes a generator of elements of a type, which receives values of another.
+    @inlinable
     public convenience init(
         of element: Element.Type, receiving sent: Sent.Type,
         name: String? = nil, stackSize: Int = 256 * 1024,
@@ -149,7 +151,7 @@ public final class Generator<Element, Sent, Return> {
     @discardableResult
     public func close() throws -> Return? {
         defer { withExtendedLifetime(self) {} }
-        let isLive = core.state != .ended
+        let isLive = !core.hasEnded
         if let ignored = try unsafe core.close() {
             _ = unsafe take(ignored)
             throw GeneratorError.ignoredExit
@@ -172,7 +174,7 @@ public final class Generator<Element, Sent, Return> {
     public var name: String? { core.name }
 
     /// True once the body has ended, or was closed before it began.
-    public var isFinished: Bool { core.state == .ended }
+    public var isFinished: Bool { core.hasEnded }
 
     /// True while the body produces an element, itself or through one that it delegates to.
     public var isRunning: Bool { core.isRunning }
@@ -190,6 +192,7 @@ public final class Generator<Element, Sent, Return> {
 
 extension Generator where Sent == Void {
     /// Makes a generator of elements of a type.
+    @inlinable
     public convenience init(
         of element: Element.Type, name: String? = nil, stackSize: Int = 256 * 1024,
         _ body: @escaping (_ yield: Yielder<Element, Sent>) throws -> Return

@@ -141,6 +141,7 @@ extension GeneratorCore {
     /// was done, because another body delegates to `other` already.
     ///
     /// - Parameter first: Where the value lies that is sent to the pending yield of `other`.
+    @usableFromInline
     final func delegate(
         to other: GeneratorCore, handle: AnyObject, first: UnsafeMutableRawPointer?
     ) throws -> Bool {
@@ -165,10 +166,8 @@ extension GeneratorCore {
         unsafe delegate = Unmanaged.passUnretained(other)
         unsafe delegateHandle = Unmanaged.passUnretained(handle)
         cctx_raw_suspend()
-        if let error = incoming {
-            incoming = nil
-            throw error
-        }
+        let record = unsafe record.unsafelyUnwrapped
+        if unsafe record.pointee.is_thrown_into { try unsafe Self.throwDelivered(to: record) }
         return true
     }
 
@@ -205,14 +204,14 @@ extension GeneratorCore {
             guard let above = unsafe above else { break }
             unsafe level = above
         }
-        incoming = error
+        deliver(error)
         return unsafe try run(Unmanaged.passUnretained(self))
     }
 
     /// Throws `error` into this body, which is the innermost. Returns what is to be thrown into the
     /// one above.
     private final func endAlone(_ error: any Error) -> any Error {
-        incoming = error
+        deliver(error)
         do {
             let ignored = unsafe try run(Unmanaged.passUnretained(self))
             return unsafe ignored == nil ? GeneratorExit() : GeneratorError.ignoredExit

@@ -1,4 +1,4 @@
-import CContext
+public import CContext
 
 /// A generator without its handle and its types: stepping, yielding and closing.
 ///
@@ -9,14 +9,18 @@ import CContext
 @safe
 @usableFromInline
 class GeneratorCore: RawContext, @unchecked Sendable {
-    /// What the body threw.
-    private final var failure: (any Error)?
-    private final var isFailureSeen = false
+    /// Runs the body and keeps its outcome.
+    private final let entry: (GeneratorCore) -> Void
 
     // Unchecked as in RawContext: alone, and never passed inout.
 
-    /// What the pending yield is to throw.
-    @safe @exclusivity(unchecked) final var incoming: (any Error)?
+    /// What the body threw.
+    @safe @exclusivity(unchecked) private final var failure: (any Error)?
+    @safe @exclusivity(unchecked) private final var isFailureSeen = false
+    @safe @exclusivity(unchecked) @usableFromInline final var hasReturned = false
+
+    /// What the pending yield is to throw; the record says that there is something.
+    @safe @exclusivity(unchecked) private final var incoming: (any Error)?
 
     // Links between generators of this thread; each is held by the frame that delegates to it.
     //
@@ -31,14 +35,23 @@ class GeneratorCore: RawContext, @unchecked Sendable {
     @exclusivity(unchecked) final var delegateHandle: Unmanaged<AnyObject>?
 
     /// How often a body that nobody can hear any more has yielded.
-    private final var refusals: Int32 = 0
+    @safe @exclusivity(unchecked) private final var refusals: Int32 = 0
+
+    @usableFromInline
+    init(name: String?, stackSize: Int, entry: @escaping (GeneratorCore) -> Void) {
+        self.entry = entry
+        super.init(name: name, stackSize: stackSize)
+    }
+
+    override final func runBody() { entry(self) }
 
     override class var kind: String { "generator" }
     override class var nativeKind: cctx_kind { cctx_kind_generator }
 
     // MARK: The caller's side
 
-    // Steps and yields are single functions, since each return after a switch costs a wrong prediction.
+    // A step is a single function, and the switch of a yield is inlined into the body: then the processor predicts
+    // both returns (cctx_switch.h).
 
     /// Resumes the body, or the innermost that it delegates to. Returns where the next element lies, an
     /// `Element?`; nil at the end.
@@ -92,8 +105,8 @@ class GeneratorCore: RawContext, @unchecked Sendable {
         let innermost = unsafe innermost
         try unsafe innermost._withUnsafeGuaranteedRef {
             if $0.state == .running { throw GeneratorError.alreadyRunning }
-            $0.incoming = error
             unsafe $0.record.unsafelyUnwrapped.pointee.sent = sent
+            if let error { $0.deliver(error) }
         }
         state = .running
         return unsafe try run(innermost)
@@ -120,6 +133,11 @@ class GeneratorCore: RawContext, @unchecked Sendable {
     final var isPending: Bool { state == .pending }
 
     @usableFromInline
+    final var isSuspended: Bool { state == .suspended }
+
+    final var hasEnded: Bool { state == .ended }
+
+    @usableFromInline
     final func requirePending() throws {
         if !isPending { throw GeneratorError.alreadyStarted }
     }
@@ -137,20 +155,53 @@ class GeneratorCore: RawContext, @unchecked Sendable {
 
     // MARK: The body's side
 
-    /// Suspends the body, with an element at `offer`. Returns where the value lies that was sent.
+    /// Prepares the body to be suspended, with an element at `offer`; the caller suspends it and then looks into the
+    /// record that this returns.
     @usableFromInline
     @inline(never)
-    final func yield(_ offer: UnsafeMutableRawPointer) throws -> UnsafeMutableRawPointer? {
-        guard isOnStack else { return unsafe try yieldThroughDelegate(offer) }
+    final func offer(
+        _ offer: UnsafeMutableRawPointer
+    ) throws -> UnsafeMutablePointer<cctx_raw> {
+        // Nothing here needs a frame, and all that is rare is one call at the end.
+        guard let record = unsafe record, unsafe cctx_raw_may_stop(record), !isClosing else {
+            return try unsafe offerCarefully(offer)
+        }
+        unsafe record.pointee.offer = offer
+        return unsafe record
+    }
+
+    @inline(never)
+    private final func offerCarefully(
+        _ offer: UnsafeMutableRawPointer
+    ) throws -> UnsafeMutablePointer<cctx_raw> {
+        guard let record = unsafe record, isOnStack else {
+            guard let innermost = unsafe runningDelegate else { notRunning() }
+            return try unsafe innermost._withUnsafeGuaranteedRef { try unsafe $0.offer(offer) }
+        }
         requireNoTask("yield")
         if isClosing { try refuseSuspension() }
-        unsafe record.unsafelyUnwrapped.pointee.offer = offer
-        cctx_raw_suspend()
-        if let error = incoming {
-            incoming = nil
-            throw error
-        }
-        return unsafe record.unsafelyUnwrapped.pointee.sent
+        cctx_raw_ensure_prepared()
+        unsafe record.pointee.offer = offer
+        return unsafe record
+    }
+
+    /// Lets the pending yield throw, when it is resumed.
+    final func deliver(_ error: any Error) {
+        incoming = error
+        unsafe record.unsafelyUnwrapped.pointee.is_thrown_into = true
+    }
+
+    /// Throws what was delivered to the body of a record.
+    @usableFromInline
+    @inline(never)
+    static func throwDelivered(to record: UnsafeMutablePointer<cctx_raw>) throws {
+        try unsafe Unmanaged<GeneratorCore>.fromOpaque(record.pointee.owner.unsafelyUnwrapped)
+            ._withUnsafeGuaranteedRef { core in
+                unsafe record.pointee.is_thrown_into = false
+                let error = core.incoming
+                core.incoming = nil
+                if let error { throw error }
+            }
     }
 
     /// The body runs, and this code on its stack, or on one that was resumed from there.
@@ -160,14 +211,6 @@ class GeneratorCore: RawContext, @unchecked Sendable {
         return unsafe cctx_current_thread().pointee.current
             == UnsafeMutableRawPointer(record).assumingMemoryBound(to: cctx.self)
             || cctx_raw_is_below(record)
-    }
-
-    @inline(never)
-    private final func yieldThroughDelegate(
-        _ offer: UnsafeMutableRawPointer
-    ) throws -> UnsafeMutableRawPointer? {
-        guard let innermost = unsafe runningDelegate else { notRunning() }
-        return try unsafe innermost._withUnsafeGuaranteedRef { try unsafe $0.yield(offer) }
     }
 
     @inline(never)
@@ -238,6 +281,7 @@ class GeneratorCore: RawContext, @unchecked Sendable {
         isFailureSeen = false
     }
 
+    @usableFromInline
     final func failIfFailed() throws {
         if let failure {
             isFailureSeen = true
@@ -245,6 +289,7 @@ class GeneratorCore: RawContext, @unchecked Sendable {
         }
     }
 
+    @usableFromInline
     final func fail(_ error: any Error) {
         failure = error
     }

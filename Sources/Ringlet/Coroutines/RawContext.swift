@@ -30,6 +30,7 @@ class RawContext: @unchecked Sendable {
     /// The body is being unwound: whatever would suspend it by its own wish throws instead.
     @safe @exclusivity(unchecked) final var isClosing = false
 
+    @usableFromInline
     init(name: String?, stackSize: Int) {
         self.name = name
         self.stackSize = stackSize
@@ -51,6 +52,7 @@ class RawContext: @unchecked Sendable {
     func runBody() { fatalError("a context has a body") }
 
     /// Lets go of a body that will not run.
+    @usableFromInline
     func dropBody() { fatalError("a context has a body") }
 
     /// Resumes a suspended body so that it unwinds, and waits for its end.

@@ -14,6 +14,8 @@ final class RawThread: @unchecked Sendable {
     // For this thread.
     let coroutines = CoroutineThread()
     private var pools: [(stackSize: Int, pool: OpaquePointer)] = unsafe []
+    /// The one that was used last. Unchecked: alone, and never passed inout.
+    @exclusivity(unchecked) private var lastPool: (stackSize: Int, pool: OpaquePointer)?
 
     private struct Inbox {
         var dropped: [RawContext] = []
@@ -64,15 +66,25 @@ final class RawThread: @unchecked Sendable {
     }
 
     private func pool(stackSize: Int) throws(Errno) -> OpaquePointer {
+        if let last = unsafe lastPool, unsafe last.stackSize == stackSize { return unsafe last.pool }
+        let entry = try unsafe entry(stackSize: stackSize)
+        unsafe lastPool = entry
+        return unsafe entry.pool
+    }
+
+    @inline(never)
+    private func entry(
+        stackSize: Int
+    ) throws(Errno) -> (stackSize: Int, pool: OpaquePointer) {
         for unsafe entry in unsafe pools where unsafe entry.stackSize == stackSize {
-            return unsafe entry.pool
+            return unsafe entry
         }
         guard stackSize > 0 else { throw Errno.invalidArgument }
         var pool: OpaquePointer?
         let error = unsafe cctx_stack_pool_create(stackSize, &pool)
         guard error == 0, let pool = unsafe pool else { throw Errno(rawValue: -error) }
         unsafe pools.append((stackSize, pool))
-        return unsafe pool
+        return unsafe (stackSize, pool)
     }
 
     // MARK: Contexts dropped on other threads
@@ -156,6 +168,7 @@ final class RawThread: @unchecked Sendable {
             if statistics.in_use == 0 { unsafe cctx_stack_pool_destroy(pool) }
         }
         unsafe pools = []
+        unsafe lastPool = nil
         CoroutineCounts.shared.threadEnds(self)
         unsafe cctx_current_raw_thread().pointee.state = nil
         if unsafe cctx_current_thread().pointee.current == nil { cctx_thread_release() }

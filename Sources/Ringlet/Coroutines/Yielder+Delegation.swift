@@ -27,15 +27,17 @@ extension Yielder {
     ///   ``GeneratorError/wrongThread(owner:current:)``; ``GeneratorError/closed``; `Errno` when there
     ///   is no memory for a stack.
     @discardableResult
+    @inlinable
     public func from<Value>(_ other: Generator<Element, Sent, Value>) throws -> Value {
-        if other.core.state == .suspended { throw GeneratorError.alreadyStarted }
+        if other.core.isSuspended { throw GeneratorError.alreadyStarted }
         return try unsafe delegate(to: other) { try other.start() }
     }
 
     /// Delegates to `other`, whose pending `yield`, if there is one, is given what lies at `first`.
     ///
     /// - Parameter begin: Asks `other` for its first element, where that has to be done here.
-    private func delegate<Value>(
+    @inlinable
+    func delegate<Value>(
         to other: Generator<Element, Sent, Value>, first: UnsafeMutableRawPointer? = nil,
         begin: () throws -> Element?
     ) throws -> Value {
@@ -48,7 +50,8 @@ extension Yielder {
     }
 
     /// Delegates step by step.
-    private func pump<Value>(
+    @usableFromInline
+    func pump<Value>(
         _ other: Generator<Element, Sent, Value>, _ begin: () throws -> Element?
     ) throws {
         var element = try begin()
@@ -69,11 +72,13 @@ extension Yielder {
 extension Yielder where Sent == Void {
     /// Delegates to a generator that may have begun; otherwise as with values that are sent.
     @discardableResult
+    @inlinable
     public func from<Value>(_ other: Generator<Element, Void, Value>) throws -> Value {
         try unsafe delegate(to: other) { try other.next() }
     }
 
     /// Yields the elements of a sequence. An error that is thrown into the generator is thrown here.
+    @inlinable
     public func from(_ elements: some Sequence<Element>) throws {
         for element in elements { try self(element) }
     }
@@ -82,6 +87,7 @@ extension Yielder where Sent == Void {
 extension Yielder where Sent: ExpressibleByNilLiteral {
     /// Delegates to a generator that may have begun: then nil is sent to its pending `yield`.
     @discardableResult
+    @inlinable
     public func from<Value>(_ other: Generator<Element, Sent, Value>) throws -> Value {
         var first: Sent? = .some(nil)
         return try unsafe withUnsafeMutablePointer(to: &first) { first in
@@ -94,6 +100,7 @@ extension Yielder where Sent: ExpressibleByNilLiteral {
     /// Yields the elements of a sequence.
     ///
     /// - Throws: ``GeneratorError/cannotReceive`` when something else than nil is sent.
+    @inlinable
     public func from<Value>(_ elements: some Sequence<Element>) throws where Sent == Value? {
         for element in elements {
             if try self(element) != nil { throw GeneratorError.cannotReceive }

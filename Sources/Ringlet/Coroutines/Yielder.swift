@@ -1,3 +1,5 @@
+public import CContext
+
 /// The right to yield, given to the body of a ``Generator``.
 ///
 /// It may be passed down and stored. Used while the body does not run, or by a fiber or coroutine
@@ -5,6 +7,7 @@
 public struct Yielder<Element, Sent> {
     @usableFromInline let core: GeneratorCore
 
+    @inlinable
     init(_ core: GeneratorCore) { self.core = core }
 
     /// Hands `element` to the caller and suspends the body. Returns what is sent next.
@@ -19,12 +22,15 @@ public struct Yielder<Element, Sent> {
     public func callAsFunction(_ element: consuming Element) throws -> Sent {
         // In this frame alone: whoever takes it has the only copy.
         var element: Element? = consume element
-        let sent = try unsafe withUnsafeMutablePointer(to: &element) {
-            try unsafe core.yield(UnsafeMutableRawPointer($0))
+        let record = try unsafe withUnsafeMutablePointer(to: &element) {
+            let record = try unsafe core.offer(UnsafeMutableRawPointer($0))
+            cctx_suspend()
+            return unsafe record
         }
         withExtendedLifetime(self) {}
+        if unsafe record.pointee.is_thrown_into { try unsafe GeneratorCore.throwDelivered(to: record) }
         if Sent.self == Void.self { return unsafe unsafeBitCast((), to: Sent.self) }
-        return unsafe sent.unsafelyUnwrapped.assumingMemoryBound(to: Sent?.self).pointee
+        return unsafe record.pointee.sent.unsafelyUnwrapped.assumingMemoryBound(to: Sent?.self).pointee
             .unsafelyUnwrapped
     }
 
