@@ -17,6 +17,7 @@ let package = Package(
     name: "ringlet",
     products: [
         .library(name: "Ringlet", targets: ["Ringlet"]),
+        .library(name: "RingletTesting", targets: ["RingletTesting"]),
         .library(name: "ringlet-c", type: .dynamic, targets: ["RingletC"]),
         .library(name: "ringlet-c-static", type: .static, targets: ["RingletC"]),
         .executable(name: "ringlet", targets: ["RingletCommand"]),
@@ -40,6 +41,12 @@ let package = Package(
             ],
             swiftSettings: house
         ),
+        // For tests, of users and of the package.
+        .target(
+            name: "RingletTesting",
+            dependencies: [
+                "Ringlet", "CUring", .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: house),
         .target(name: "RingletC", dependencies: ["Ringlet", "CRinglet"], swiftSettings: house),
         .executableTarget(
             name: "RingletCommand",
@@ -69,7 +76,9 @@ let package = Package(
             exclude: ["run.sh", "gdb.sh"], swiftSettings: house),
         .testTarget(
             name: "RingletTests",
-            dependencies: ["Ringlet", .product(name: "SystemPackage", package: "swift-system")],
+            dependencies: [
+                "Ringlet", "RingletTesting", .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: house
         ),
         .testTarget(name: "ArchitectureTests", swiftSettings: house),

@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+_Thread_local const uint64_t *curing_clock;
+
 int curing_eventfd(void) {
     int fd = eventfd(0, EFD_CLOEXEC);
     if (fd < 0) return -errno;

@@ -11,6 +11,8 @@ enum { OPCODES = 64, ERRORS = 134 };
 
 struct curing_faults {
     faulty_kernel over_io_uring, over_mixed, over_emulated;
+    // Over a kernel that is an object: the first that was asked for.
+    faulty_kernel over_other;
     uint64_t spared;
     // The rest under the lock.
     pthread_mutex_t lock;
@@ -231,5 +233,10 @@ uint64_t curing_faults_failures(curing_faults *plan, uint8_t opcode, int32_t err
 }
 
 const curing_kernel *curing_faults_before(curing_faults *plan, const curing_kernel *kernel) {
-    return kernel == curing_emulated() ? &plan->over_emulated.table : &plan->over_io_uring.table;
+    if (kernel == curing_emulated()) return &plan->over_emulated.table;
+    if (kernel == curing_io_uring()) return &plan->over_io_uring.table;
+    pthread_mutex_lock(&plan->lock);
+    if (!plan->over_other.inner) faulty_fill(&plan->over_other, plan, kernel, NULL);
+    pthread_mutex_unlock(&plan->lock);
+    return &plan->over_other.table;
 }

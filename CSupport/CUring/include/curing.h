@@ -62,6 +62,8 @@ typedef struct curing_kernel {
     void (*teardown)(curing_ring *ring);
     // This kernel with the ring's `emulated_opcodes` emulated beside it; null where there is none.
     const struct curing_kernel *_Nullable with_emulation;
+    // What a kernel that is an object, and not the program's only one of its kind, finds itself by.
+    void *_Nullable context;
 } curing_kernel;
 
 // The io_uring of the running Linux, through liburing. Single opcodes that it lacks are emulated.

@@ -87,7 +87,8 @@ uint64_t curing_faults_count(curing_faults *faults, curing_fault_kind kind);
 // CURING_FAULT_CANCEL_EARLY.
 uint64_t curing_faults_failures(curing_faults *faults, uint8_t opcode, int32_t error);
 
-// The table for `curing_create`: `kernel`, one of the two, with the faults before it.
+// The table for `curing_create`: `kernel` with the faults before it. Besides io_uring and the emulated ring a plan
+// can be before one other kernel.
 const curing_kernel *curing_faults_before(curing_faults *faults, const curing_kernel *kernel);
 
 #pragma clang assume_nonnull end

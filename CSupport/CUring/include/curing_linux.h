@@ -6,16 +6,28 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
 #pragma clang assume_nonnull begin
 
-// CLOCK_MONOTONIC in nanoseconds.
-static inline uint64_t curing_now(void) {
+// What a thread reads instead of CLOCK_MONOTONIC; null outside simulations. Written by the thread.
+extern _Thread_local const uint64_t *_Nullable curing_clock __attribute__((tls_model("initial-exec")));
+
+static inline void curing_use_clock(const uint64_t *_Nullable clock) { curing_clock = clock; }
+
+// CLOCK_MONOTONIC in nanoseconds, in a simulation too.
+static inline uint64_t curing_monotonic(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+// What everything here goes by: CLOCK_MONOTONIC, or the clock of the simulation that the thread runs.
+static inline uint64_t curing_now(void) {
+    if (__builtin_expect(curing_clock != NULL, 0)) return __atomic_load_n(curing_clock, __ATOMIC_RELAXED);
+    return curing_monotonic();
 }
 
 // True in the child of a fork(2), and in its children, if the process used the library before.
@@ -52,6 +64,13 @@ static inline uint32_t curing_load_acquire(const uint32_t *word) {
 }
 static inline void curing_store_release(uint32_t *word, uint32_t value) {
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+static inline uint64_t curing_load_relaxed(const uint64_t *word) {
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+static inline void curing_store_relaxed(uint64_t *word, uint64_t value) {
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
 }
 
 // Names the calling thread (15 bytes at most are kept).

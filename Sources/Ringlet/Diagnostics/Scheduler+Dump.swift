@@ -72,7 +72,7 @@ extension Worker {
 }
 
 extension OperationTable.Slot {
-    fileprivate var wait: String {
+    var wait: String {
         let place = descriptor < 0 ? "without a descriptor" : "on descriptor \(descriptor)"
         return "an operation \(place)"
             + (state == .cancelling ? ", to be cancelled: \(reason)" : "")
@@ -80,7 +80,7 @@ extension OperationTable.Slot {
 }
 
 extension FiberRef {
-    fileprivate var waitOutsideKernel: String {
+    var waitOutsideKernel: String {
         switch wait.kind {
         case .none: "ready, or running"
         case .operation: "an operation that has ended"

@@ -20,10 +20,13 @@ struct KernelChoice: Sendable {
     var reason: String?
     /// For tests; a ring that is made without knows nothing of them.
     var faults: KernelFaults?
+    /// What stands for the kernel in a simulation.
+    var simulation: (any KernelSimulation)?
 
     /// Valid as long as the choice.
     var implementation: UnsafePointer<curing_kernel> {
-        let kernel = unsafe isEmulated ? curing_emulated() : curing_io_uring()
+        let linux = unsafe isEmulated ? curing_emulated() : curing_io_uring()
+        let kernel = unsafe simulation?.table ?? linux
         return unsafe faults?.before(kernel) ?? kernel
     }
 }

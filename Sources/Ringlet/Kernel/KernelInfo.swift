@@ -1,6 +1,6 @@
 /// Which kernel interface a scheduler runs on, and what it gave.
 public struct KernelInfo: Sendable, Hashable, CustomStringConvertible {
-    /// "io_uring" or "emulated".
+    /// "io_uring" or "emulated"; "simulated" inside a simulation of the testing kit.
     public let name: String
 
     /// The flags of io_uring_setup(2) that were granted: the highest rung of the setup ladder that this

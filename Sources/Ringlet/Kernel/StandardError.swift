@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// The few lines that the library prints by itself.
-enum StandardError {
+package enum StandardError {
     private static let hasSpoken = Atomic<Bool>(false)
 
     /// Prints `line`, if it is the first one of the process.
@@ -11,7 +11,7 @@ enum StandardError {
     }
 
     /// Prints `line`.
-    static func say(_ line: String) {
+    package static func say(_ line: String) {
         var text = line + "\n"
         text.withUTF8 { bytes in _ = unsafe write(2, bytes.baseAddress, bytes.count) }
     }

@@ -31,20 +31,29 @@ public final class Scheduler: Sendable {
         try self.init(options, inlineWorkers: 0)
     }
 
-    /// - Parameter inlineWorkers: How many of the workers, counted from 0, the caller runs itself.
-    convenience init(_ options: SchedulerOptions, inlineWorkers: Int) throws {
+    /// - Parameters:
+    ///   - inlineWorkers: How many of the workers, counted from 0, the caller runs itself.
+    ///   - simulation: What stands for the kernel; nobody else is asked then.
+    convenience init(
+        _ options: SchedulerOptions, inlineWorkers: Int, simulation: (any KernelSimulation)? = nil
+    ) throws {
         try Fork.check()
         try options.validate()
         let preference = try Environment.kernel() ?? options.kernel
         var kernel = KernelChoice(mask: try Environment.kernelMask())
         kernel.faults = try options.faults ?? Environment.faults()
-        if preference == .emulated {
+        kernel.simulation = simulation
+        if simulation != nil {
+            kernel.reason = "asked for"
+        } else if preference == .emulated {
             kernel.isEmulated = true
             kernel.reason = "asked for"
         }
         do {
             try self.init(options, inlineWorkers: inlineWorkers, kernel: kernel)
-        } catch let refusal as KernelRefusal where preference == .automatic && refusal.leavesEmulation {
+        } catch let refusal as KernelRefusal
+            where simulation == nil && preference == .automatic && refusal.leavesEmulation
+        {
             kernel.isEmulated = true
             kernel.reason = refusal.description
             try self.init(options, inlineWorkers: inlineWorkers, kernel: kernel)

@@ -18,7 +18,7 @@ extension Worker: SchedulingExecutor {
         _ job: consuming ExecutorJob, at instant: C.Instant, tolerance: C.Duration?, clock: C
     ) {
         let span = (clock.now.duration(to: instant) as? Duration) ?? .zero
-        schedule(UnownedJob(job), at: .after(span))
+        schedule(UnownedJob(job), at: .after(CurrentThread.runs(self) ? simulatedSpan(span) : span))
     }
 
     /// Runs a scheduled job without an executor identity. The task of `Task.sleep` that wakes the sleeper

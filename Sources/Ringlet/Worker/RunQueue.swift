@@ -29,6 +29,13 @@ struct RunQueue: ~Copyable {
         return Runnable(word: word)
     }
 
+    /// Lets the runnable `distance` places behind the first change places with it.
+    mutating func bringForward(_ distance: Int) {
+        assert(distance < count)
+        let place = (head &+ distance) & mask
+        (words[head & mask], words[place]) = (words[place], words[head & mask])
+    }
+
     /// Forgets what is queued.
     mutating func removeAll() {
         head = tail

@@ -70,10 +70,17 @@ extension Worker {
             // A message that is dropped may make something ready.
             handOverTimers()
         } while !ready.isEmpty
-        CurrentThread.leave()
+        leave()
         destroy()
         stragglersAreTaken.store(false, ordering: .sequentiallyConsistent)
         runStragglers()
+        shared.kernel.simulation?.workerEnded()
+    }
+
+    /// The calling thread is a plain one again.
+    func leave() {
+        if isSimulated { VirtualClock.release() }
+        CurrentThread.leave()
     }
 
     /// Frees what the worker holds; it has ended or never begun. Any thread. The wake-up descriptor

@@ -15,10 +15,11 @@ extension Worker {
     /// Makes the calling thread this worker's: enables the ring and arms the wake-up.
     func attach() throws {
         try CurrentThread.enter(self)
+        shared.kernel.simulation?.clock.govern()
         do {
             try ring.enable()
         } catch {
-            CurrentThread.leave()
+            leave()
             throw error
         }
         WorkerRegistry.add(self)
@@ -52,6 +53,7 @@ extension Worker {
     }
 
     private func runReady() {
+        if isSimulated { return runRound() }
         // What becomes ready meanwhile runs in the same turn, as far as the budget goes: two that hand control to
         // each other need not pay for a turn each time.
         var remaining = Self.turnItems
@@ -73,7 +75,7 @@ extension Worker {
     }
 
     @inline(__always)
-    private func run(_ runnable: Runnable) {
+    func run(_ runnable: Runnable) {
         // The common case first, without the table of jumps.
         if runnable.isFiber {
             counters.fiberResumes &+= 1
@@ -138,6 +140,8 @@ extension Worker {
         // A signal, the timeout, or the kernel short of room: the loop comes round again.
         case .interrupted, Errno(rawValue: 62) /* ETIME */, .resourceBusy, .resourceTemporarilyUnavailable:
             break
+        case .deadlock where isSimulated:
+            nothingCanHappen()
         default:
             // EBADR (5.19): the kernel had no memory left to keep a completion. What waits for it
             // would wait for ever, and its buffer is not ours to free.

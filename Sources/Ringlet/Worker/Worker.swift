@@ -55,7 +55,8 @@ final class Worker: @unchecked Sendable {
             throw error
         }
         anchor = WorkerAnchor()
-        state = Pinned(WorkerState(timers: TimerWheel(now: LinuxThread.now())))
+        let now = shared.kernel.simulation?.clock.now ?? LinuxThread.now()
+        state = Pinned(WorkerState(timers: TimerWheel(now: now), isSimulated: shared.kernel.simulation != nil))
         actorExecutor = WorkerActorExecutor(worker: self)
     }
 

@@ -1,10 +1,12 @@
 import Synchronization
 
-/// The running workers of the process. For rare calls that concern all of them; any thread.
+/// The running workers of the process, but for those of simulations, each of which is a world of its own. For rare calls that
+/// concern all of them; any thread.
 enum WorkerRegistry {
     private static let running = Mutex<[ObjectIdentifier: Worker]>([:])
 
     static func add(_ worker: Worker) {
+        if worker.isSimulated { return }
         running.withLock { $0[ObjectIdentifier(worker)] = worker }
     }
 
@@ -12,7 +14,11 @@ enum WorkerRegistry {
         _ = running.withLock { $0.removeValue(forKey: ObjectIdentifier(worker)) }
     }
 
-    static var workers: [Worker] { running.withLock { Array($0.values) } }
+    /// All that may use what the calling thread uses.
+    static var workers: [Worker] {
+        if let worker = CurrentThread.worker, worker.isSimulated { return [worker] }
+        return running.withLock { Array($0.values) }
+    }
 
     // MARK: Marks
 

@@ -3,6 +3,13 @@ struct WorkerState: ~Copyable {
     var ready = RunQueue()
     var operations = OperationTable()
     var timers: TimerWheel
+
+    /// The kernel, the clock and the order are those of a simulation.
+    let isSimulated: Bool
+
+    /// In a simulation, when what runs began to, by the real clock.
+    var stepBegan: UInt64 = 0
+
     var counters = WorkerCounters()
 
     /// Hosts of C functions that have none to run.
@@ -60,6 +67,11 @@ extension Worker {
     @inline(__always) var timers: TimerWheel {
         _read { yield state.value.timers }
         _modify { yield &state.value.timers }
+    }
+    @inline(__always) var isSimulated: Bool { state.value.isSimulated }
+    @inline(__always) var stepBegan: UInt64 {
+        get { state.value.stepBegan }
+        set { state.value.stepBegan = newValue }
     }
     @inline(__always) var counters: WorkerCounters {
         _read { yield state.value.counters }

@@ -1,0 +1,41 @@
+import CUring
+import Glibc
+
+/// Requests that wait for descriptors of Linux, among them the eventfd by which another thread wakes the worker.
+@safe
+struct OutsideWaits {
+    private var waits: [curing_sqe] = []
+
+    mutating func add(_ entry: curing_sqe) { waits.append(entry) }
+
+    /// Gives up those that `isIncluded` accepts. Returns the `user_data` of each.
+    mutating func remove(where isIncluded: (curing_sqe) -> Bool) -> [UInt64] {
+        let removed = waits.filter(isIncluded).map(\.user_data)
+        waits.removeAll(where: isIncluded)
+        return removed
+    }
+
+    /// Ends those whose descriptors are readable. Sleeps until one is, if it may.
+    mutating func collect(mayBlock: Bool, into ended: inout [curing_cqe]) {
+        if waits.isEmpty { return }
+        var polled = waits.map { pollfd(fd: $0.fd, events: Int16(POLLIN), revents: 0) }
+        let count = unsafe poll(&polled, nfds_t(polled.count), mayBlock ? -1 : 0)
+        guard count > 0 else { return }
+        var rest: [curing_sqe] = []
+        for (entry, result) in zip(waits, polled) {
+            if result.revents == 0 {
+                rest.append(entry)
+            } else {
+                let result = Int(entry.opcode) == CURING_OP_READ ? Self.read(entry) : Int32(result.revents)
+                ended.append(curing_cqe(user_data: entry.user_data, result: result, flags: 0))
+            }
+        }
+        waits = rest
+    }
+
+    private static func read(_ entry: curing_sqe) -> Int32 {
+        let memory = unsafe UnsafeMutableRawPointer(bitPattern: UInt(entry.address))
+        let count = unsafe Glibc.read(entry.fd, memory, Int(entry.length))
+        return count < 0 ? -errno : Int32(count)
+    }
+}

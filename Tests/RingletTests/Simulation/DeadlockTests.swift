@@ -1,0 +1,62 @@
+import Ringlet
+import RingletTesting
+import Testing
+
+/// The end of a simulation in which nothing can happen any more.
+@Suite struct DeadlockTests {
+    @Test
+    func `fibers that wait for each other are named with what they wait for`() throws {
+        let error = try #require(
+            throws: DeadlockError.self
+        ) {
+            try Simulation.run {
+                let other = Shared<Fiber<Void>?>(nil)
+                let first = Fiber(name: "first") {
+                    try Fiber.yield()
+                    try other.value?.join()
+                }
+                other.value = Fiber(name: "second") { try first.join() }
+                try first.join()
+            }
+        }
+        #expect(error.waits.map(\.name) == ["main", "first", "second"])
+        #expect(error.waits.allSatisfy { $0.reason.contains("the end of fiber") })
+        #expect(error.description.contains("'second'"))
+    }
+
+    @Test
+    func `a sleep for ever is a deadlock, and a sleep for a hundred years is none`() throws {
+        #expect(throws: DeadlockError.self) { try Simulation.run { try Fiber.sleep(until: .never) } }
+        try Simulation.run { try Fiber.sleep(for: .seconds(3_155_760_000)) }
+    }
+
+    @Test
+    func `a deadlock cancels, so that clean-up runs`() throws {
+        let hasCleanedUp = Flag()
+        #expect(throws: DeadlockError.self) {
+            try Simulation.run {
+                defer { hasCleanedUp.set() }
+                try Fiber.sleep(until: .never)
+            }
+        }
+        #expect(hasCleanedUp.isSet)
+    }
+
+    @Test
+    func `a task that is never resumed is a deadlock too`() async throws {
+        await #expect(throws: DeadlockError.self) {
+            try await Simulation.run {
+                try await Scheduler.sleep(until: .never)
+            }
+        }
+    }
+
+    @Test
+    func `what ignores its cancellation is left behind`() async throws {
+        await #expect(throws: DeadlockError.self) {
+            try await Simulation.run {
+                try Fiber.withoutCancellation { try Fiber.sleep(until: .never) }
+            }
+        }
+    }
+}
