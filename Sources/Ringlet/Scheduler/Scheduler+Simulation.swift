@@ -23,7 +23,7 @@ extension Scheduler {
     ) async throws -> Success {
         let fiber = Fiber(name: name, operation: body)
         await withTaskCancellationHandler {
-            await fiber.end.wait(in: fiber)
+            _ = await fiber.wait(deadline: .never, isShielded: true) { fiber.end.add($0) }
         } onCancel: {
             fiber.cancel()
         }

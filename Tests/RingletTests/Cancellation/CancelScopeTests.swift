@@ -2,7 +2,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct CancelScopeTests {
+@Suite(.timeLimit(.patient)) struct CancelScopeTests {
     // MARK: Fibers
 
     @Test func `scenario 56: a deadline is a cancellation inside and a timeout at the boundary`() async throws {

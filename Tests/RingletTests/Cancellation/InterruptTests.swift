@@ -3,7 +3,7 @@ import Testing
 @testable import Ringlet
 
 /// Cancellation with an error of one's own, and the edge-triggered kind.
-@Suite(.timeLimit(.minutes(4))) struct InterruptTests {
+@Suite(.timeLimit(.patient)) struct InterruptTests {
     @Test func `scenario 54: a fiber that is cancelled with an error fails with it`() async throws {
         try await Scheduler.run {
             let asleep = Flag()

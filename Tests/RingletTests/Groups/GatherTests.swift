@@ -2,7 +2,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct GatherTests {
+@Suite(.timeLimit(.patient)) struct GatherTests {
     @Test func `scenario 67: gather gives values in order, and cancels what it owns when one fails`() async throws {
         try await Scheduler.run {
             let none: [@Sendable () throws -> Int] = []

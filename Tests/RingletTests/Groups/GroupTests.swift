@@ -2,7 +2,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct GroupTests {
+@Suite(.timeLimit(.patient)) struct GroupTests {
     // MARK: Fibers
 
     @Test func `a group returns when all that it started has ended`() async throws {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct OutcomeTests {
+@Suite(.timeLimit(.patient)) struct OutcomeTests {
     @Test func `a fiber has no outcome before its end, and then a value, an error or neither`() async throws {
         try await Scheduler.run {
             let value = Fiber { 3 }

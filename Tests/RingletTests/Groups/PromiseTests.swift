@@ -2,7 +2,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct PromiseTests {
+@Suite(.timeLimit(.patient)) struct PromiseTests {
     @Test func `scenario 39: a promise is completed once, and read when it has an outcome`() throws {
         let promise = Promise<Int>()
         #expect(promise.outcome == nil)

@@ -55,7 +55,7 @@ import Testing
     func `what ignores its cancellation is left behind`() async throws {
         await #expect(throws: DeadlockError.self) {
             try await Simulation.run {
-                try Fiber.withoutCancellation { try Fiber.sleep(until: .never) }
+                try withoutCancellation { try Fiber.sleep(until: .never) }
             }
         }
     }

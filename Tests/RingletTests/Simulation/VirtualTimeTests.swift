@@ -66,7 +66,7 @@ import Testing
                 do {
                     try Fiber.sleep(until: .never)
                 } catch {
-                    try Fiber.withoutCancellation { try Fiber.sleep(for: .seconds(5)) }
+                    try withoutCancellation { try Fiber.sleep(for: .seconds(5)) }
                     ended.value = Simulation.now
                 }
             }

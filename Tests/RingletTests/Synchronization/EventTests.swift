@@ -2,7 +2,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct EventTests {
+@Suite(.timeLimit(.patient)) struct EventTests {
     @Test(arguments: Colour.allCases)
     func `an event that is set and cleared at once wakes all who wait (70, 73)`(colour: Colour) async throws {
         try await withScheduler(workers: 2) { scheduler in

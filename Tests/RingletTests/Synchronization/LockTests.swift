@@ -2,7 +2,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct LockTests {
+@Suite(.timeLimit(.patient)) struct LockTests {
     @Test(arguments: Colour.allCases, Colour.allCases)
     func `a lock goes from one strand to the next, in the order in which they came (70)`(
         first: Colour, second: Colour

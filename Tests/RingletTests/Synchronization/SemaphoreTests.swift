@@ -2,7 +2,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct SemaphoreTests {
+@Suite(.timeLimit(.patient)) struct SemaphoreTests {
     @Test(arguments: Colour.allCases)
     func `permits go to waiters in the order in which they came`(colour: Colour) async throws {
         try await withScheduler(workers: 2) { scheduler in
