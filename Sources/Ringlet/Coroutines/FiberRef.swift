@@ -87,6 +87,12 @@ struct FiberRef: BitwiseCopyable, Equatable {
         cctx_suspend()
     }
 
+    /// Lets everything run first that is ready on this worker.
+    func letOthersRun() {
+        withWorker { $0.ready.push(Runnable(self)) }
+        yield()
+    }
+
     /// Stores how the wait ended. The caller makes the fiber runnable afterwards.
     @inline(__always)
     func deliver(_ completion: Completion) {

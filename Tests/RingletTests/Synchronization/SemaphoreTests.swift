@@ -107,7 +107,7 @@ import Testing
         }
     }
 
-    @Test(arguments: zip(Colour.allCases, [.thread, .task, .fiber, .thread, .thread]))
+    @Test(arguments: zip(Colour.allCases, [Colour.thread, .task, .fiber, .thread, .thread]))
     func `two threads share a semaphore ten thousand times, and neither starves (77)`(
         one: Colour, other: Colour
     ) async throws {
