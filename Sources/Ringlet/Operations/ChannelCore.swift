@@ -1,3 +1,5 @@
+// long because what holds the lock and what gives it up must be read together.
+
 import Synchronization
 
 /// A channel without its element's type: a ring of elements, waiting receivers and waiting senders, under one lock.
