@@ -129,11 +129,8 @@ class GeneratorCore: RawContext, @unchecked Sendable {
         }
     }
 
-    @usableFromInline
-    final var isPending: Bool { state == .pending }
-
-    @usableFromInline
-    final var isSuspended: Bool { state == .suspended }
+    @usableFromInline final var isPending: Bool { state == .pending }
+    @usableFromInline final var isSuspended: Bool { state == .suspended }
 
     final var hasEnded: Bool { state == .ended }
 
