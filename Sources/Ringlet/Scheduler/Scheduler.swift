@@ -155,6 +155,9 @@ public final class Scheduler: Sendable {
     /// Brings every ``AsyncGenerator`` to its end, cancels every fiber, ends every operation, waits until all
     /// have ended, and stops the threads.
     ///
+    /// Nothing is cancelled while generators clean up, for ``SchedulerOptions/cleanUpLimit`` and half of the time
+    /// until the deadline of the first call at most; what has not ended then is cancelled like all the rest.
+    ///
     /// Blocks the calling thread, which must not be one of the workers. Later calls wait for what earlier
     /// ones left.
     ///
@@ -166,13 +169,17 @@ public final class Scheduler: Sendable {
     public func shutdown(deadline: Deadline = .never) -> ShutdownReport {
         if Fork.isChild { return ShutdownReport() }
         precondition(!isCurrent, "Scheduler.shutdown() would wait for the thread it runs on")
-        if state.beginShutdown() { requestShutdown() }
+        if state.beginShutdown() { requestShutdown(before: deadline) }
         return joinThreads(deadline: deadline)
     }
 
-    func requestShutdown() {
-        state.generators.endAll { [workers] in
+    func requestShutdown(before deadline: Deadline = .never) {
+        let mustWait = state.generators.endAll { [workers] in
             for worker in workers { worker.perform { $0.beginShutdown() } }
+        }
+        if mustWait {
+            let limit = min(Deadline.after(state.cleanUpLimit), .halfway(to: deadline))
+            state.generators.giveUp(at: limit, on: workers[0])
         }
     }
 
@@ -180,6 +187,7 @@ public final class Scheduler: Sendable {
         let threads = threads.withLock { $0 }
         let stuck = threads.filter { !$0.join(deadline: deadline) }.map(\.worker)
         var report = ShutdownReport()
+        report.generators = state.generators.count
         if stuck.isEmpty { return report }
         report.workers = Worker.leftovers(of: stuck)
         report.stuckWorkers = stuck.count

@@ -11,15 +11,21 @@ public struct SchedulerOptions: Sendable, Hashable {
     /// What the rings run on.
     public var kernel: KernelPreference
 
+    /// How long a shutdown waits for ``AsyncGenerator``s to clean up before it cancels them with all the rest; not
+    /// longer than half of the time until the shutdown's deadline.
+    public var cleanUpLimit: Duration
+
     /// What is to go wrong, for tests. The environment variable `RINGLET_FAULTS` fills it in where it is nil.
     @_spi(Testing) public var faults: KernelFaults?
 
     public init(
-        workers: Int = 1, fiberStackSize: Int = 256 * 1024, kernel: KernelPreference = .automatic
+        workers: Int = 1, fiberStackSize: Int = 256 * 1024, kernel: KernelPreference = .automatic,
+        cleanUpLimit: Duration = .seconds(30)
     ) {
         self.workers = workers
         self.fiberStackSize = fiberStackSize
         self.kernel = kernel
+        self.cleanUpLimit = cleanUpLimit
     }
 
     func validate() throws(SchedulerError) {
@@ -28,6 +34,9 @@ public struct SchedulerOptions: Sendable, Hashable {
         }
         guard (16 * 1024...1 << 30).contains(fiberStackSize) else {
             throw .invalidOption("stacks of \(fiberStackSize) bytes; they can have 16 KiB to 1 GiB")
+        }
+        guard cleanUpLimit >= .zero else {
+            throw .invalidOption("a clean-up of \(cleanUpLimit); it cannot be negative")
         }
     }
 }

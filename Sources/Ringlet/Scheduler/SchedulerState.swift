@@ -4,6 +4,7 @@ import Synchronization
 final class SchedulerState: Sendable {
     let kernel: KernelChoice
     let fiberStackSize: Int
+    let cleanUpLimit: Duration
 
     /// Fibers that were spawned and have not ended. Written by any thread.
     private let fibers = Atomic<Int>(0)
@@ -27,6 +28,7 @@ final class SchedulerState: Sendable {
     init(options: SchedulerOptions, kernel: KernelChoice) {
         self.kernel = kernel
         fiberStackSize = options.fiberStackSize
+        cleanUpLimit = options.cleanUpLimit
     }
 
     func adopt(_ workers: [Worker]) {

@@ -3,6 +3,10 @@ public struct ShutdownReport: Sendable, Hashable {
     /// Fibers that have not ended.
     public var fibers = 0
 
+    /// Asynchronous generators whose bodies have not ended: their clean-up waits for something that no cancellation
+    /// ends.
+    public var generators = 0
+
     /// Workers whose thread has not ended.
     public var stuckWorkers = 0
 
@@ -32,9 +36,10 @@ public struct ShutdownReport: Sendable, Hashable {
 
 extension ShutdownReport: CustomStringConvertible {
     public var description: String {
-        if stuckWorkers == 0 { return "nothing was left" }
+        if self == ShutdownReport() { return "nothing was left" }
         let details = workers.map { "; \($0)" }.joined()
-        return "\(fibers) fibers and \(stuckWorkers) workers were left\(details)"
+        let bodies = generators == 0 ? "" : "\(generators) generators, "
+        return "\(bodies)\(fibers) fibers and \(stuckWorkers) workers were left\(details)"
     }
 }
 

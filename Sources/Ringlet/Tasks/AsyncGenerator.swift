@@ -25,7 +25,7 @@
 /// pending `yield` throws ``GeneratorExit``, and its task runs on until it has ended, on its worker.
 /// ``Scheduler/shutdown(deadline:)`` and the end of `Scheduler.run` do the same for all generators that
 /// began on the scheduler, and wait for them before anything else is cancelled; one that is in the
-/// middle of a step has its task cancelled. Errors that a body throws at such an end are written to
+/// middle of a step has its task cancelled, as has one that takes longer than ``SchedulerOptions/cleanUpLimit``. Errors that a body throws at such an end are written to
 /// stderr. A body that goes on all the same gets the exit again; after a thousand times that is written,
 /// too, and it stays suspended for ever.
 public final class AsyncGenerator<Element: Sendable, Sent: Sendable, Return: Sendable>: Sendable {

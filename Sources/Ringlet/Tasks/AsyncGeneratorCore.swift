@@ -69,6 +69,10 @@ final class AsyncGeneratorCore<Element: Sendable, Sent: Sendable, Return: Sendab
         end(atShutdown: true)
     }
 
+    func cancel() {
+        turn.withLock { $0.cancel() }?.cancel()
+    }
+
     private func end(atShutdown: Bool) {
         switch turn.withLock({ $0.end(atShutdown: atShutdown) }) {
         case .exit(let body): exit(body)

@@ -4,6 +4,9 @@ import Synchronization
 protocol LiveGenerator: AnyObject, Sendable {
     /// Brings the body to its end, and waits for nothing.
     func endAtShutdown()
+
+    /// Cancels what the body waits for.
+    func cancel()
 }
 
 /// The asynchronous generators that a scheduler has to bring to their end before it ends itself. Any thread.
@@ -37,15 +40,41 @@ final class LiveGenerators: Sendable {
         action?()
     }
 
-    /// Ends all of them, then calls `action`, once, on the thread that the last one ends on.
-    func endAll(then action: @escaping @Sendable () -> Void) {
+    /// How many have not ended.
+    var count: Int { state.withLock { $0.live.count } }
+
+    /// Ends all of them, then calls `action`, once, on the thread that the last one ends on. Returns whether some
+    /// have not ended yet.
+    func endAll(then action: @escaping @Sendable () -> Void) -> Bool {
         let generators = state.withLock { state in
             state.isClosing = true
             state.whenEmpty = action
             return Array(state.live.values)
         }
         for generator in generators { generator.endAtShutdown() }
-        state.withLock { $0.takeAction() }?()
+        let (action, isWaiting) = state.withLock { ($0.takeAction(), $0.whenEmpty != nil) }
+        action?()
+        return isWaiting
+    }
+
+    /// At `limit`, cancels those that have not ended and goes on without them.
+    func giveUp(at limit: Deadline, on worker: Worker) {
+        if limit.hasPassed { return giveUp() }
+        // Once all have ended, the shutdown ends this sleep like any other.
+        Task(executorPreference: worker) {
+            do { try await Scheduler.sleep(until: limit) } catch { return }
+            self.giveUp()
+        }
+    }
+
+    private func giveUp() {
+        let (late, action) = state.withLock { state in
+            defer { state.whenEmpty = nil }
+            return (Array(state.live.values), state.whenEmpty)
+        }
+        guard let action else { return }
+        for generator in late { generator.cancel() }
+        action()
     }
 }
 

@@ -32,6 +32,13 @@ public struct Deadline: Sendable, Hashable, Comparable {
         return overflow || spanOverflow || sumOverflow ? .never : Deadline(nanoseconds: sum)
     }
 
+    /// The middle between now and `deadline`; never, or the deadline, when it has passed, where there is no middle.
+    static func halfway(to deadline: Deadline) -> Deadline {
+        let now = LinuxThread.now()
+        if deadline == .never || deadline.nanoseconds <= now { return deadline }
+        return Deadline(nanoseconds: now + (deadline.nanoseconds - now) / 2)
+    }
+
     /// True once the instant has been reached.
     public var hasPassed: Bool { self != .never && LinuxThread.now() >= nanoseconds }
 

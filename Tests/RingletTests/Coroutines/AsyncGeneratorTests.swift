@@ -1,15 +1,14 @@
-import Glibc
 import Synchronization
 import Testing
 
 @testable import Ringlet
 
 /// A body that waits at its `gate` in the middle of a step.
-private func gated(_ gate: Flag, _ lines: Journal<String>) -> AsyncGenerator<Int, Void, Void> {
+func gated(_ gate: Gate, _ lines: Journal<String>) -> AsyncGenerator<Int, Void, Void> {
     AsyncGenerator { yield in
         try await yield(1)
         lines.note("in the step")
-        while !gate.isSet && !Task.isCancelled { try? await Task.sleep(for: .milliseconds(1)) }
+        await gate.wait()
         try await yield(2)
     }
 }
@@ -22,7 +21,7 @@ private func gated(_ gate: Flag, _ lines: Journal<String>) -> AsyncGenerator<Int
         let numbers = AsyncGenerator(of: Int.self) { yield in
             lines.note("begun")
             for number in 1...3 {
-                try await Task.sleep(for: .milliseconds(1))
+                await waitForAnotherTask()
                 try await yield(number)
             }
             return "three"
@@ -84,7 +83,7 @@ private func gated(_ gate: Flag, _ lines: Journal<String>) -> AsyncGenerator<Int
             do {
                 while true { try await yield(1) }
             } catch is GeneratorExit {
-                try await Task.sleep(for: .milliseconds(2))
+                await waitForAnotherTask()
                 lines.note("cleaned up")
                 return "closed"
             }
@@ -130,7 +129,7 @@ private func gated(_ gate: Flag, _ lines: Journal<String>) -> AsyncGenerator<Int
     {
         let lines = Journal<String>()
         try await withScheduler { scheduler in
-            let gate = Flag()
+            let gate = Gate()
             let numbers = gated(gate, lines)
             _ = try await numbers.next()
             let second = Task { try await numbers.next() }
@@ -141,7 +140,7 @@ private func gated(_ gate: Flag, _ lines: Journal<String>) -> AsyncGenerator<Int
                 try await numbers.throw(Failure())
             }
             await #expect(throws: GeneratorError.alreadyRunning) { try await numbers.close() }
-            gate.set()
+            gate.open()
             #expect(try await second.value == 2)
             #expect(try await numbers.next() == nil)
 
@@ -161,7 +160,7 @@ private func gated(_ gate: Flag, _ lines: Journal<String>) -> AsyncGenerator<Int
             }
             let numbersHeld = try await held.value
             #expect(!numbersHeld.isFinished)
-            #expect(scheduler.shutdown(deadline: .after(.seconds(60))) == ShutdownReport())
+            #expect(scheduler.shutdown(deadline: .after(patience)) == ShutdownReport())
             #expect(lines.all.last == "held: on the scheduler")
             #expect(numbersHeld.isFinished)
             #expect(try await numbersHeld.next() == nil)
@@ -176,7 +175,7 @@ private func gated(_ gate: Flag, _ lines: Journal<String>) -> AsyncGenerator<Int
             do {
                 while true { try await yield(1) }
             } catch {
-                try await Scheduler.sleep(for: .milliseconds(5))
+                try await waitByAnOperation()
                 lines.note("\(name): \(scheduler.isCurrent ? "on the scheduler" : "elsewhere")")
                 throw error
             }
@@ -227,7 +226,7 @@ private func gated(_ gate: Flag, _ lines: Journal<String>) -> AsyncGenerator<Int
 
     @Test func `cancelling who waits for an element cancels the body`() async throws {
         let lines = Journal<String>()
-        let numbers = gated(Flag(), lines)
+        let numbers = gated(Gate(), lines)
         _ = try await numbers.next()
         let waiting = Task { try await numbers.next() }
         try await awaitUntil("the step") { !lines.all.isEmpty }
@@ -269,95 +268,6 @@ private func gated(_ gate: Flag, _ lines: Journal<String>) -> AsyncGenerator<Int
             #expect(try sums.close() == nil)
         }
         #expect(lines.all == ["one", "two"])
-    }
-
-    @Test func `the end of run brings to its end what is still held`() throws {
-        let lines = Journal<String>()
-        let held = try Scheduler.run {
-            let numbers = AsyncGenerator(of: Int.self) { yield in
-                do { try await yield(1) } catch {
-                    try await Scheduler.sleep(for: .milliseconds(5))
-                    lines.note("\(error)")
-                }
-            }
-            _ = try numbers.next()
-            return numbers
-        }
-        #expect(lines.all == ["GeneratorExit()"])
-        #expect(held.isFinished)
-    }
-
-    // MARK: Ends that nobody waits for
-
-    @Test func `what a body throws at an end that nobody waits for is reported`() async throws {
-        let result = await #expect(
-            processExitsWith: .success, observing: [\.standardErrorContent]
-        ) {
-            try await Scheduler.run {
-                let numbers = AsyncGenerator(of: Int.self, name: "numbers") { yield in
-                    do { try await yield(1) } catch { throw Failure(number: 17) }
-                }
-                _ = try await numbers.next()
-            }
-        }
-        try expectReport(result, says: "generator 'numbers' ended with an error that nobody saw")
-        try expectReport(result, says: "number: 17")
-    }
-
-    @Test func `a body that will not end is reported, and does not hold up the scheduler`()
-        async throws
-    {
-        let result = await #expect(
-            processExitsWith: .success, observing: [\.standardErrorContent]
-        ) {
-            try await Scheduler.run {
-                let numbers = AsyncGenerator(of: Int.self, name: "stubborn") { yield in
-                    while true { do { try await yield(1) } catch {} }
-                }
-                _ = try await numbers.next()
-            }
-        }
-        try expectReport(result, says: "generator 'stubborn' is lost")
-    }
-
-    @Test func `a shutdown in the middle of a step cancels the body and ends it`() async throws {
-        let lines = Journal<String>()
-        try await withScheduler { scheduler in
-            let waiting = Task(executorPreference: scheduler.taskExecutor) {
-                let numbers = gated(Flag(), lines)
-                _ = try await numbers.next()
-                await #expect(throws: GeneratorExit.self) { try await numbers.next() }
-            }
-            try await awaitUntil("the step") { !lines.all.isEmpty }
-            #expect(scheduler.shutdown(deadline: .after(.seconds(60))) == ShutdownReport())
-            try await waiting.value
-        }
-    }
-
-    @Test func `generators that begin, are used and dropped on all threads end once each`()
-        async throws
-    {
-        let ended = Counter()
-        try await withScheduler(workers: 2) { scheduler in
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for index in 0..<200 {
-                    group.addTask(
-                        executorPreference: index % 3 == 0 ? nil : scheduler.taskExecutor
-                    ) {
-                        let numbers = AsyncGenerator(of: Int.self) { yield in
-                            defer { ended.add() }
-                            for number in 0... { try await yield(number) }
-                        }
-                        for number in 0..<index % 5 + 1 {
-                            #expect(try await numbers.next() == number)
-                        }
-                        if index % 2 == 0 { try await numbers.close() }
-                    }
-                }
-                try await group.waitForAll()
-            }
-            try await awaitUntil("the ends") { ended.value == 200 }
-        }
     }
 
     @Test func `its description`() async throws {

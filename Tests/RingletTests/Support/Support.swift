@@ -66,7 +66,8 @@ func onThread<Success: Sendable>(
 func withScheduler<Success>(
     workers: Int = 1, _ body: (Scheduler) async throws -> Success
 ) async throws -> Success {
-    let scheduler = try Scheduler(SchedulerOptions(workers: workers))
+    let scheduler = try Scheduler(
+        SchedulerOptions(workers: workers, cleanUpLimit: .seconds(600)))
     let outcome: Result<Success, any Error>
     do { outcome = .success(try await body(scheduler)) } catch { outcome = .failure(error) }
     let report = scheduler.shutdown(deadline: .after(patience))
