@@ -82,4 +82,22 @@ public enum Simulation {
         guard let scheduler = Scheduler.current else { fatalError("a simulation has a scheduler while it runs") }
         return scheduler.taskExecutor
     }
+
+    /// Two ends of a connection in the simulation whose thread this is. `TCPListener` and `TCPConnection.connect` work there too,
+    /// between each other. Traps outside of one.
+    public static func connectedPair() -> (TCPConnection, TCPConnection) {
+        let (first, second) = World.required("Simulation.connectedPair()").network.makePair()
+        return (TCPConnection(first), TCPConnection(second))
+    }
+
+    /// Awaits `body`, which depends on other threads. Meanwhile time stands, and that nothing can run is no deadlock.
+    /// Traps outside a simulation.
+    ///
+    /// When the others come back is their affair: what depends on it is not decided by the seed.
+    public static func outside<Success>(_ body: () async throws -> Success) async rethrows -> Success {
+        let world = World.required("Simulation.outside")
+        world.callsOutside += 1
+        defer { world.callsOutside -= 1 }
+        return try await body()
+    }
 }

@@ -8,9 +8,12 @@ final class World: @unchecked Sendable {
     let clock = VirtualClock(at: World.beginning)
     let conclusion = Conclusion()
     let kernel = SimulatedKernel()
+    let network = SimulatedNetwork()
 
     private(set) var phase = Phase.preparing
     private var chance: Chance
+    /// Calls of `Simulation.outside` that have not ended.
+    var callsOutside = 0
     /// Rounds since the clock moved.
     private var rounds = 0
 
@@ -26,14 +29,15 @@ final class World: @unchecked Sendable {
     private static let beginning: UInt64 = 3_600_000_000_000
 
     /// An instant has room for so many rounds. What goes on longer waits for time to pass, as a fiber that yields until a
-    /// deadline does; each round takes a microsecond then.
+    /// deadline does; each round then takes as long as a turn may in production.
     private static let roundsPerInstant = 10_000
-    private static let nanosecondsPerRound: UInt64 = 1_000
+    private static let nanosecondsPerRound: UInt64 = 100_000
 
     init(seed: UInt64?) {
         self.seed = seed
         chance = Chance(seed: seed)
         kernel.world = self
+        network.world = self
     }
 
     /// The world of the thread that runs this code.
@@ -45,6 +49,9 @@ final class World: @unchecked Sendable {
         }
         return current
     }
+
+    /// Another thread is expected to act: time stands, and nothing is known about what can happen.
+    var waitsForOthers: Bool { phase != .running || callsOutside > 0 }
 
     // MARK: Time
 

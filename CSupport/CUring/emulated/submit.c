@@ -197,3 +197,8 @@ void emulated_submit(engine *engine, const curing_sqe *sqe) {
         wait_or_run(engine, &attempted, outcome);
     }
 }
+
+int32_t curing_call(const curing_sqe *sqe) {
+    operation called = {.sqe = *sqe};
+    return emulated_run_blocking(&called);
+}

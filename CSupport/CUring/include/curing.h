@@ -75,6 +75,10 @@ const curing_kernel *curing_io_uring(void);
 // descriptor while that is closed through the ring ends with -ECANCELED.
 const curing_kernel *curing_emulated(void);
 
+// What a request comes to as system calls that may block: for those on files, and for kernels that carry them out at once.
+// Any thread. Returns the result that a completion would have.
+int32_t curing_call(const curing_sqe *sqe);
+
 // Says that a descriptor number was closed, or names another file from now on. Emulated rings find that out
 // by themselves, only later. Any thread.
 void curing_descriptor_changed(int32_t fd);

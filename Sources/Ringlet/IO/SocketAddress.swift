@@ -84,7 +84,9 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
         [UInt8(family & 0xff), UInt8(family >> 8)]
     }
 
-    init?(encoded bytes: [UInt8]) {
+    package func withPort(_ port: UInt16) -> SocketAddress { SocketAddress(host: host, port: port) }
+
+    package init?(encoded bytes: [UInt8]) {
         guard bytes.count >= 8 else { return nil }
         let port = UInt16(bytes[2]) << 8 | UInt16(bytes[3])
         switch UInt16(bytes[0]) | UInt16(bytes[1]) << 8 {

@@ -14,7 +14,7 @@ public final class TCPConnection: Sendable {
     let descriptor: Descriptor
 
     /// Takes ownership of a connected socket.
-    init(_ raw: Int32) {
+    package init(_ raw: Int32) {
         descriptor = Descriptor(raw)
         // Fails only on what is not TCP, which then does not need it.
         try? SocketCalls.setNoDelay(raw)

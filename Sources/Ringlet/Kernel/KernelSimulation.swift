@@ -1,4 +1,5 @@
 package import CUring
+package import SystemPackage
 
 /// A program that stands for the kernel, the clock and chance: what the testing kit implements.
 ///
@@ -9,6 +10,19 @@ package protocol KernelSimulation: AnyObject, Sendable {
 
     /// By which the worker's thread lives.
     var clock: VirtualClock { get }
+
+    // MARK: Sockets: the calls that do not wait
+
+    func makeSocket() -> Int32
+    func bind(_ socket: Int32, to address: SocketAddress) throws(Errno)
+    func listen(_ socket: Int32) throws(Errno)
+    func localAddress(of socket: Int32) throws(Errno) -> SocketAddress
+    func peerAddress(of socket: Int32) throws(Errno) -> SocketAddress
+
+    /// False when the descriptor is one of Linux.
+    func close(_ descriptor: Int32) -> Bool
+
+    // MARK: What the worker asks and tells
 
     /// Which of the next `count` runnables is to run first: less than `count`, which is at least 1.
     func chosen(of count: Int) -> Int

@@ -4,9 +4,13 @@ import SystemPackage
 
 /// Socket calls that never wait, made directly: creating, binding, listening, naming.
 enum SocketCalls {
+    /// Who answers instead of Linux.
+    private static var simulation: (any KernelSimulation)? { Scheduler.currentSimulation }
+
     /// A close-on-exec TCP socket. Blocking on purpose: with older kernels a submission on a non-blocking
     /// descriptor fails with EAGAIN instead of waiting (6.18 waits).
     static func makeStream(_ address: SocketAddress) throws(Errno) -> Int32 {
+        if let simulation { return simulation.makeSocket() }
         let descriptor = try check(
             socket(address.family, Int32(SOCK_STREAM.rawValue) | 0o2000000 /* CLOEXEC */, 0))
         curing_descriptor_changed(descriptor)
@@ -14,6 +18,7 @@ enum SocketCalls {
     }
 
     static func bind(_ descriptor: Int32, to address: SocketAddress) throws(Errno) {
+        if let simulation { return try simulation.bind(descriptor, to: address) }
         let encoded = address.encoded
         let error = unsafe encoded.withUnsafeBytes { bytes in
             unsafe Glibc.bind(
@@ -24,15 +29,18 @@ enum SocketCalls {
     }
 
     static func listen(_ descriptor: Int32, backlog: Int32) throws(Errno) {
+        if let simulation { return try simulation.listen(descriptor) }
         try check(Glibc.listen(descriptor, backlog))
     }
 
     static func localAddress(of descriptor: Int32) throws(Errno) -> SocketAddress {
-        try unsafe name(descriptor, getsockname)
+        if let simulation { return try simulation.localAddress(of: descriptor) }
+        return try unsafe name(descriptor, getsockname)
     }
 
     static func peerAddress(of descriptor: Int32) throws(Errno) -> SocketAddress {
-        try unsafe name(descriptor, getpeername)
+        if let simulation { return try simulation.peerAddress(of: descriptor) }
+        return try unsafe name(descriptor, getpeername)
     }
 
     private static func name(
@@ -70,6 +78,7 @@ enum SocketCalls {
 
     private static func setOption(_ descriptor: Int32, _ level: Int32, _ option: Int32) throws(Errno)
     {
+        if simulation != nil { return }
         var one: Int32 = 1
         let error = unsafe setsockopt(
             descriptor, level, option, &one, socklen_t(MemoryLayout<Int32>.size))
@@ -78,6 +87,7 @@ enum SocketCalls {
 
     /// close(2), for descriptors that nothing waits on.
     static func close(_ descriptor: Int32) {
+        if let simulation, simulation.close(descriptor) { return }
         curing_descriptor_changed(descriptor)
         _ = Glibc.close(descriptor)
     }

@@ -6,6 +6,16 @@ import Glibc
 struct OutsideWaits {
     private var waits: [curing_sqe] = []
 
+    /// A read that may have to wait for somebody, as files never do; or a poll.
+    static func mustWait(for entry: curing_sqe) -> Bool {
+        guard Int(entry.opcode) == CURING_OP_READ else { return Int(entry.opcode) == CURING_OP_POLL_ADD }
+        var status = stat()
+        return unsafe fstat(entry.fd, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
+    }
+
+    /// Somebody else may end them at any time. The worker's own have a kind in the top byte.
+    var hasRequestsOfTheProgram: Bool { waits.contains { $0.user_data >> 56 == 0 } }
+
     mutating func add(_ entry: curing_sqe) { waits.append(entry) }
 
     /// Gives up those that `isIncluded` accepts. Returns the `user_data` of each.

@@ -1,5 +1,6 @@
 import CUring
 import Ringlet
+import SystemPackage
 
 /// The table behind the seam: from the functions that a ring calls to the object that stands for the kernel.
 @safe
@@ -50,4 +51,20 @@ final class SimulatedKernel: @unchecked Sendable {
 
 extension World: KernelSimulation {
     var table: UnsafePointer<curing_kernel> { unsafe UnsafePointer(kernel.table) }
+
+    func makeSocket() -> Int32 { network.makeSocket() }
+
+    func bind(_ socket: Int32, to address: SocketAddress) throws(Errno) { try network.bind(socket, to: address) }
+
+    func listen(_ socket: Int32) throws(Errno) { try network.listen(socket) }
+
+    func localAddress(of socket: Int32) throws(Errno) -> SocketAddress { try network.localAddress(of: socket) }
+
+    func peerAddress(of socket: Int32) throws(Errno) -> SocketAddress { try network.peerAddress(of: socket) }
+
+    func close(_ descriptor: Int32) -> Bool {
+        if descriptor < SimulatedNetwork.firstNumber { return false }
+        network.close(descriptor)
+        return true
+    }
 }

@@ -73,13 +73,17 @@ final class SimulatedRing {
     /// Until there is a completion to see. Returns 0 or a negative errno.
     private func wait(_ timeout: Int64) -> Int32 {
         while true {
+            // What the program closed by itself may have ended a wait.
+            ended += world.network.takeEnded()
             outside.collect(mayBlock: false, into: &ended)
             if !ended.isEmpty || isVisible { return 0 }
-            if world.phase != .running {
+            if world.waitsForOthers {
                 outside.collect(mayBlock: true, into: &ended)
             } else if timeout >= 0 {
                 world.pass(UInt64(timeout))
                 return -62 /* ETIME */
+            } else if outside.hasRequestsOfTheProgram {
+                outside.collect(mayBlock: true, into: &ended)
             } else {
                 return -35 /* EDEADLK */
             }
@@ -109,10 +113,14 @@ final class SimulatedRing {
             end(entry.user_data, 0)
         case CURING_OP_ASYNC_CANCEL:
             end(entry.user_data, cancel(entry))
-        case CURING_OP_READ, CURING_OP_POLL_ADD:
+        case _ where SimulatedNetwork.knows(entry):
+            world.network.begin(entry)
+            ended += world.network.takeEnded()
+        case _ where OutsideWaits.mustWait(for: entry):
             outside.add(entry)
         default:
-            end(entry.user_data, -95 /* EOPNOTSUPP */)
+            // A file of Linux: it answers at once, and the same each time if nobody else changes the file.
+            end(entry.user_data, entry.callingLinux())
         }
     }
 
@@ -122,6 +130,14 @@ final class SimulatedRing {
 
     private func cancel(_ entry: curing_sqe) -> Int32 {
         let isByDescriptor = entry.operation_flags & UInt32(CURING_CANCEL_FD) != 0
+        if isByDescriptor && SimulatedNetwork.knows(entry) {
+            defer { ended += world.network.takeEnded() }
+            return world.network.cancelAll(on: entry.fd)
+        }
+        if !isByDescriptor && world.network.cancel(entry.address) {
+            ended += world.network.takeEnded()
+            return 0
+        }
         let cancelled = outside.remove { wait in
             isByDescriptor ? wait.fd == entry.fd : wait.user_data == entry.address
         }

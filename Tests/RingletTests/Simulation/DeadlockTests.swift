@@ -59,4 +59,12 @@ import Testing
             }
         }
     }
+
+    @Test
+    func `what another thread will do is no deadlock when it is said to be outside`() async throws {
+        let value = try await Simulation.run {
+            await Simulation.outside { await Task.detached { 42 }.value }
+        }
+        #expect(value == 42)
+    }
 }
