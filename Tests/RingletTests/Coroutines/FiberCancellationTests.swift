@@ -1,3 +1,4 @@
+import RingletTesting
 import SystemPackage
 import Testing
 
@@ -158,12 +159,10 @@ import Testing
     // MARK: Shields
 
     @Test func `clean-up without cancellation waits as long as it needs`() async throws {
-        try await Scheduler.run {
+        try await forEachSeed(1...100) { _ in
             let steps = Journal<String>()
-            let began = Flag()
             let helper = Fiber { () -> Int in
-                try yieldUntil("the clean-up") { began.isSet }
-                for _ in 0..<50 { try Fiber.yield() }
+                try Fiber.sleep(for: .seconds(2))
                 return 1
             }
             let fiber = Fiber {
@@ -171,9 +170,8 @@ import Testing
                     try Fiber.sleep(until: .never)
                 } catch is CancellationError {
                     try withoutCancellation {
-                        began.set()
                         try Fiber.yield()
-                        try Fiber.sleep(for: .milliseconds(1))
+                        try Fiber.sleep(for: .seconds(1))
                         steps.note("slept")
                         _ = try helper.join()
                         steps.note("joined")
@@ -183,10 +181,11 @@ import Testing
                     }
                 }
             }
-            try Fiber.yield()
+            try Fiber.sleep(for: .milliseconds(1))
             fiber.cancel()
-            try fiber.join(deadline: .after(patience))
+            try fiber.join()
             #expect(steps.all == ["slept", "joined", "cancelled again"])
+            #expect(Simulation.now == .seconds(2))
         }
     }
 

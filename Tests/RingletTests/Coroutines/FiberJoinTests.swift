@@ -1,3 +1,4 @@
+import RingletTesting
 import SystemPackage
 import Testing
 
@@ -121,19 +122,18 @@ import Testing
     // MARK: Deadlines
 
     @Test func `a join that is too late names its deadline, and can be repeated`() async throws {
-        try await Scheduler.run {
-            let release = Flag()
+        try await forEachSeed(1...100) { _ in
             let target = Fiber { () -> Int in
-                try yieldUntil("released") { release.isSet }
+                try Fiber.sleep(for: .milliseconds(7))
                 return 4
             }
             let deadline = Deadline.after(.milliseconds(5))
             #expect(throws: TimeoutError(deadline: deadline)) { try target.join(deadline: deadline) }
-            #expect(deadline.hasPassed)
+            #expect(Deadline.now == deadline)
             #expect(!target.isFinished)
-            release.set()
-            let joined = try target.join(deadline: .after(patience))
+            let joined = try target.join(deadline: .after(.seconds(1)))
             #expect(joined == 4)
+            #expect(Simulation.now == .milliseconds(7))
         }
     }
 
@@ -156,12 +156,17 @@ import Testing
     }
 
     @Test func `the join of a task or a thread that is too late names its deadline`() async throws {
-        try await withScheduler { scheduler in
-            let target = scheduler.spawn { try Fiber.sleep(until: .never) }
+        try await forEachSeed(1...100) { _ in
+            let target = Fiber { try Fiber.sleep(until: .never) }
             let deadline = Deadline.after(.milliseconds(20))
             await #expect(throws: TimeoutError(deadline: deadline)) {
                 try await target.join(deadline: deadline)
             }
+            #expect(Deadline.now == deadline)
+        }
+        // A thread blocks by the machine's clock.
+        try await withScheduler { scheduler in
+            let target = scheduler.spawn { try Fiber.sleep(until: .never) }
             let later = Deadline.after(.milliseconds(20))
             await #expect(throws: TimeoutError(deadline: later)) {
                 try await onThread { try target.join(deadline: later) }
