@@ -5,7 +5,8 @@ import Testing
 @Suite struct ArticleTests {
     /// Articles, and the folder that holds what they show.
     static let programs = [
-        (article: "FromGreenletToRinglet.md", folder: "Examples/Swift/FromGreenlet")
+        (article: "FromGreenletToRinglet.md", folder: "Examples/Swift/FromGreenlet"),
+        (article: "Testing.md", folder: "Tests/RingletTests/Simulation"),
     ]
 
     @Test(arguments: programs.indices)
