@@ -29,6 +29,8 @@ struct Runnable: BitwiseCopyable, Equatable {
         case nodeDeadline
         /// Timers only: a task's wait by continuation is over; a retained ``Message``.
         case timedMessage
+        /// Timers only: a close is to ask once more for what the worker has in flight; a retained ``Message``.
+        case repeatedCancel
     }
 
     let word: UInt

@@ -12,7 +12,8 @@ extension Worker {
         case .scheduledJob: runScheduledJob(runnable)
         case .newFiber: FiberHost.begin(runnable, on: self)
         case .message, .timedMessage: Message.deliver(runnable, to: self)
-        case .fiber, .operationDeadline, .sleepingFiber, .sleepingTask, .sleepingContinuation, .nodeDeadline:
+        case .fiber, .operationDeadline, .sleepingFiber, .sleepingTask, .sleepingContinuation, .nodeDeadline,
+            .repeatedCancel:
             break
         }
     }

@@ -136,6 +136,9 @@ extension Worker {
                 BackgroundScheduler.worker.perform {
                     _ = $0.timers.insert(deadline: deadline, payload: runnable.word)
                 }
+            case .repeatedCancel:
+                // Nothing of this worker is in flight any more.
+                Message.drop(runnable)
             case .nodeDeadline:
                 // Of a task whose job is on its way: the shutdown has ended its wait.
                 break
@@ -160,7 +163,7 @@ extension Worker {
         case .message, .timedMessage:
             Message.deliver(runnable, to: self)
         case .fiber, .operationDeadline, .sleepingFiber, .sleepingTask, .sleepingContinuation,
-            .nodeDeadline:
+            .nodeDeadline, .repeatedCancel:
             preconditionFailure("a worker ends after its fibers")
         }
     }

@@ -99,7 +99,7 @@ extension Worker {
         case .fiber:
             preconditionFailure("looked at above")
         case .operationDeadline, .sleepingFiber, .sleepingTask, .sleepingContinuation,
-            .nodeDeadline:
+            .nodeDeadline, .repeatedCancel:
             preconditionFailure("a timer's word is never queued")
         }
     }
@@ -246,6 +246,8 @@ extension Worker {
             cancel(due.operation, reason: .deadline)
         case .nodeDeadline:
             WaitNode.named(by: due.address).interrupt(.deadline)
+        case .repeatedCancel:
+            Message.deliver(due, to: self)
         case .job, .actorJob, .scheduledJob, .newFiber, .fiber, .message, .timedMessage:
             ready.push(due)
         }

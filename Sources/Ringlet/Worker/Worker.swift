@@ -170,9 +170,10 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    /// Asks once more, in a moment, for what is in flight on a descriptor that is being closed.
+    /// Asks once more, in a moment, for what is in flight on a descriptor that is being closed. A worker
+    /// that has ended by then is not asked.
     func cancelAllAgain(on descriptor: Descriptor) {
-        let message = Message.runnable({ descriptor.cancelAgain(on: $0) }, kind: .timedMessage)
+        let message = Message.runnable({ descriptor.cancelAgain(on: $0) }, kind: .repeatedCancel)
         _ = timers.insert(
             deadline: LinuxThread.now() &+ Self.cancelInterval, payload: message.word)
     }

@@ -49,6 +49,36 @@ import Testing
         for other in others { #expect(other.shutdown(deadline: .after(patience)) == ShutdownReport()) }
     }
 
+    /// Closes on one worker what another one reads from. The closing one has its answer first, as a rule, and means to
+    /// ask again.
+    private static func closeAcrossWorkers() throws {
+        try Scheduler.run(SchedulerOptions(workers: 2)) {
+            let (client, server) = try connectedPair()
+            // The closing worker has had an operation there.
+            try server.write(Buffer(copying: [1]))
+            let reads = Flag()
+            let reader = Scheduler.current?.spawn(onWorker: 1) {
+                var buffer = Buffer(capacity: 1)
+                reads.set()
+                try server.read(into: &buffer)
+            }
+            try yieldUntil("the other worker reads") { reads.isSet }
+            try server.close()
+            #expect(throws: Errno.badFileDescriptor) { try reader?.join() }
+            try client.close()
+        }
+    }
+
+    @Test func `what a close would ask again is forgotten when the worker ends`() async {
+        await #expect(processExitsWith: .success) {
+            try await onThread { try Scheduler.run {} }
+            let before = try await settledDescriptors()
+            // Left to the scheduler that serves tasks of other executors, it would start that one, for good.
+            for _ in 0..<20 { try await onThread { try Self.closeAcrossWorkers() } }
+            #expect(try await settledDescriptors() <= before)
+        }
+    }
+
     // MARK: A cancel that finds nothing
 
     /// Where io_uring makes the writes. The emulated ring has no second attempt; its write to an eventfd without room
