@@ -7,17 +7,26 @@ import Testing
 /// Each kind of fault by itself and often, by a seed, under a load that must come to the same as without it.
 @Suite(.timeLimit(.patient)) struct FaultKindTests {
     /// A ring that cannot be enabled is the end of its scheduler (``SetupFaultTests``).
-    static let kinds = KernelFaults.Kind.allCases.filter { $0 != .refusedEnable }
+    static let kinds = KernelFaults.Kind.allCases.filter { $0 != .refusedEnable && $0 != .lateEnable }
 
     @Test(arguments: KernelPreference.underFaults, kinds)
     func `a load under many faults of one kind loses nothing`(
         kernel: KernelPreference, kind: KernelFaults.Kind
     ) async throws {
+        try await Self.tryLoad(kernel, kind)
+    }
+
+    @Test(.needsDisabledRings, arguments: KernelPreference.enabledByWorkers)
+    func `a load whose workers begin late loses nothing`(kernel: KernelPreference) async throws {
+        try await Self.tryLoad(kernel, .lateEnable)
+    }
+
+    private static func tryLoad(_ kernel: KernelPreference, _ kind: KernelFaults.Kind) async throws {
         // Which seeds give a kind that has few occasions one of them is left to chance.
         for seed in 1...50 as ClosedRange<UInt64> {
             let faults = KernelFaults(seed: seed, kind, perMille: 200)
             let faulty = try FaultyScheduler(kernel, faults: faults)
-            try await faulty.scheduler.spawn { try Self.load(faulty) }.join(deadline: .after(patience))
+            try await faulty.scheduler.spawn { try load(faulty) }.join(deadline: .after(patience))
             try await faulty.end(stale: faults.repeatedCompletions)
             if faults.count(kind) > 0 { return }
         }

@@ -52,8 +52,25 @@ final class FaultyScheduler: Sendable {
     }
 }
 
+extension Trait where Self == ConditionTrait {
+    /// For tests of what can happen when a worker enables its ring.
+    static var needsDisabledRings: Self {
+        .enabled(
+            if: !KernelPreference.enabledByWorkers.isEmpty, "this kernel's rings are enabled from the start")
+    }
+}
+
 extension KernelPreference {
     /// What tests with faults run on: io_uring where there is one, and the emulated ring. `RINGLET_KERNEL` makes
     /// both of them the same.
     static let underFaults: [KernelPreference] = [.automatic, .emulated]
+
+    /// Those of them whose rings are made disabled, so that a worker which begins can be late or fail: all but the lowest
+    /// rung of the setup ladder (Linux before 5.19, and `RINGLET_KERNEL_MASK=5.15`).
+    static let enabledByWorkers = underFaults.filter { kernel in
+        guard let scheduler = try? Scheduler(SchedulerOptions(kernel: kernel)) else { return false }
+        defer { scheduler.shutdown() }
+        let madeDisabled: UInt32 = 1 << 6
+        return scheduler.kernel.setupFlags & madeDisabled != 0
+    }
 }

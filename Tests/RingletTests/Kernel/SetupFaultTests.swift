@@ -6,9 +6,6 @@ import Testing
 
 /// Rings that cannot be made, or not at once.
 @Suite(.timeLimit(.patient)) struct SetupFaultTests {
-    /// An older kernel's ring is not made disabled, so nothing can fail when it is enabled.
-    private static let enables = HostEnvironment.value(of: "RINGLET_KERNEL_MASK") != "5.15"
-
     @Test(
         arguments: KernelPreference.underFaults,
         [(refusals: 1, submissions: 128, completions: 512), (2, 64, 256)])
@@ -59,7 +56,7 @@ import Testing
         #expect(refusal?.errno == error)
     }
 
-    @Test(.enabled(if: enables), arguments: KernelPreference.underFaults, [0, 1, 2])
+    @Test(.needsDisabledRings, arguments: KernelPreference.enabledByWorkers, [0, 1, 2])
     func `a worker whose ring cannot be enabled ends the others and leaks nothing`(
         kernel: KernelPreference, failing: Int
     ) async throws {
@@ -78,7 +75,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: enables), arguments: KernelPreference.underFaults, [0, 1])
+    @Test(.needsDisabledRings, arguments: KernelPreference.enabledByWorkers, [0, 1])
     func `a run whose worker cannot be enabled throws, and leaks nothing`(
         kernel: KernelPreference, failing: Int
     ) async throws {
@@ -102,7 +99,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: enables), arguments: KernelPreference.underFaults)
+    @Test(.needsDisabledRings, arguments: KernelPreference.enabledByWorkers)
     func `a worker that starts late gets all that was meant for it`(kernel: KernelPreference)
         async throws
     {
