@@ -1,24 +1,19 @@
-// long because what holds the lock and what gives it up must be read together.
-
 import Synchronization
 
-/// A channel without its element's type: a ring of elements, waiting receivers and waiting senders, under one lock.
+/// A channel or a queue without its element's type: a store of elements, waiting receivers and waiting senders, under one
+/// lock.
 ///
 /// An element is moved by whoever knows its type, between `begin…`, which returns with the lock held and says from or to
 /// where, and `end…`, which gives up the lock and wakes who was concerned. So the lock's holder never waits, and what is
 /// generic is one move.
 ///
-/// Never true at once: elements in the ring and waiting receivers; room in the ring and waiting senders.
+/// Never true at once: elements in the store and waiting receivers; room in the store and waiting senders.
 @safe
 final class ChannelCore: WaitSource, @unchecked Sendable {
     @safe
     struct State: ~Copyable {
-        var ring: UnsafeMutableRawPointer?
-        /// Places of the ring, a power of two; they grow on demand up to the capacity, and beyond it by elements that
-        /// were given back.
-        var slots = 0
-        var head = 0
-        var count = 0
+        /// More than the capacity when elements were given back.
+        var elements: ElementStore
         var receivers = WaitList()
         var senders = WaitList()
         /// Nothing more is sent.
@@ -28,37 +23,34 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
         /// Open ends, where the channel was split.
         var senderEnds = 0
         var receiverEnds = 0
+        /// Elements that have come and were not said to be done with; for queues.
+        var unfinished = 0
+        /// Who waits for that to become 0.
+        var joiners = WaitList()
+        /// Who waits for an element in the store, and leaves it there.
+        var watchers = WaitList()
     }
 
     let capacity: Int
-    private let stride: Int
-    private let alignment: Int
-    private let mover: @Sendable (_ to: UnsafeMutableRawPointer, _ from: UnsafeMutableRawPointer) -> Void
-    private let destroyer: @Sendable (UnsafeMutableRawPointer) -> Void
+    /// What is thrown when there is nothing more to send or to receive.
+    let ended: any Error
+    private let type: ElementType
 
-    private let lock = Mutex(())
+    let lock = Mutex(())
     /// Guarded by `lock`.
-    private let state = Pinned(State())
+    let state: Pinned<State>
 
     /// Says to a waiter that the channel was closed.
     static let closed = Completion(1)
 
-    init<Element>(of type: Element.Type, capacity: Int) {
-        precondition(capacity >= 0, "a channel's capacity is not negative")
+    init(_ type: ElementType, capacity: Int, order: ElementStore.Order = .firstInFirstOut, ended: any Error) {
         self.capacity = capacity
-        stride = MemoryLayout<Element>.stride
-        alignment = MemoryLayout<Element>.alignment
-        unsafe mover = { to, from in
-            unsafe to.assumingMemoryBound(to: Element.self)
-                .moveInitialize(from: from.assumingMemoryBound(to: Element.self), count: 1)
-        }
-        unsafe destroyer = { unsafe $0.assumingMemoryBound(to: Element.self).deinitialize(count: 1) }
+        self.ended = ended
+        self.type = type
+        state = Pinned(State(elements: ElementStore(of: type, order: order)))
     }
 
-    deinit {
-        unsafe destroy(state.value.ring, state.value.head, state.value.count, state.value.slots)
-        state.destroy()
-    }
+    deinit { state.destroy() }
 
     // MARK: Now
 
@@ -66,7 +58,7 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
     @safe
     struct Transfer: ~Copyable {
         fileprivate let place: UnsafeMutableRawPointer
-        /// Who waits at the other side; nil when that is the ring.
+        /// Who waits at the other side; nil when that is the store.
         fileprivate let partner: Wakeup?
 
         @inline(__always)
@@ -97,9 +89,8 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
             let place = unsafe receiver.room
             return unsafe .go(Transfer(place: place, partner: receiver))
         }
-        if state.value.count < capacity {
-            if state.value.count == state.value.slots { grow() }
-            return unsafe .go(Transfer(place: slot(state.value.head &+ state.value.count), partner: nil))
+        if state.value.elements.count < capacity {
+            return unsafe .go(Transfer(place: state.value.elements.vacancy, partner: nil))
         }
         lock._unsafeUnlock()
         return .wait
@@ -107,10 +98,10 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
 
     @inline(__always)
     func endSend(_ transfer: consuming Transfer) {
+        state.value.unfinished &+= 1
         guard let receiver = transfer.partner else {
-            state.value.count &+= 1
-            lock._unsafeUnlock()
-            return
+            state.value.elements.filled()
+            return state.value.watchers.isEmpty ? lock._unsafeUnlock() : tellWatchers()
         }
         lock._unsafeUnlock()
         receiver.wake()
@@ -119,8 +110,8 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
     @inline(__always)
     func beginReceive() -> Attempt {
         lock._unsafeLock()
-        if state.value.count > 0 {
-            return unsafe .go(Transfer(place: slot(state.value.head), partner: nil))
+        if !state.value.elements.isEmpty {
+            return unsafe .go(Transfer(place: state.value.elements.next, partner: nil))
         }
         if let sender = state.value.senders.popFirst() {
             let place = unsafe sender.room
@@ -137,9 +128,8 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
             lock._unsafeUnlock()
             return sender.wake()
         }
-        state.value.head = (state.value.head &+ 1) & (state.value.slots &- 1)
-        state.value.count &-= 1
-        if state.value.senders.isEmpty || state.value.count >= capacity {
+        state.value.elements.emptied()
+        if state.value.senders.isEmpty || state.value.elements.count >= capacity {
             lock._unsafeUnlock()
         } else {
             admitSender()
@@ -151,9 +141,9 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
     private func admitSender() {
         let sender = state.value.senders.popFirst()
         if let sender {
-            unsafe mover(slot(state.value.head &+ state.value.count), sender.room)
-            state.value.count &+= 1
-            lock._unsafeUnlock()
+            unsafe state.value.elements.add(from: sender.room)
+            state.value.unfinished &+= 1
+            if state.value.watchers.isEmpty { lock._unsafeUnlock() } else { tellWatchers() }
             return sender.wake()
         }
         lock._unsafeUnlock()
@@ -161,17 +151,20 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
 
     // MARK: Waiting
 
-    private static let receiving: UInt8 = 0
-    private static let sending: UInt8 = 1
+    /// In which list a node is.
+    static let receiving: UInt8 = 0
+    static let sending: UInt8 = 1
+    static let watching: UInt8 = 2
+    static let joining: UInt8 = 3
 
     /// Queues the node, into whose room an element comes. False when there is one, or nothing more comes.
     func enqueueReceiver(_ node: WaitNode) -> Bool {
         lock._unsafeLock()
         defer { lock._unsafeUnlock() }
-        if state.value.count > 0 || state.value.isClosed || state.value.senders.hasWaiter(besides: node) {
+        if !state.value.elements.isEmpty || state.value.isClosed || state.value.senders.hasWaiter(besides: node) {
             return false
         }
-        _ = unsafe node.makeRoom(size: stride, alignment: alignment)
+        _ = unsafe node.makeRoom(size: type.stride, alignment: type.alignment)
         node.list = Self.receiving
         state.value.receivers.append(node)
         return true
@@ -181,7 +174,7 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
     func enqueueSender<Element>(_ node: WaitNode, with element: Element) -> Bool {
         lock._unsafeLock()
         defer { lock._unsafeUnlock() }
-        if state.value.count < capacity || state.value.isClosed
+        if state.value.elements.count < capacity || state.value.isClosed
             || state.value.receivers.hasWaiter(besides: node)
         {
             return false
@@ -195,38 +188,39 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
     func withdraw(_ node: WaitNode) -> Bool {
         lock._unsafeLock()
         defer { lock._unsafeUnlock() }
-        return node.list == Self.receiving
-            ? state.value.receivers.remove(node) : state.value.senders.remove(node)
+        return switch node.list {
+        case Self.receiving: state.value.receivers.remove(node)
+        case Self.sending: state.value.senders.remove(node)
+        case Self.watching: state.value.watchers.remove(node)
+        default: state.value.joiners.remove(node)
+        }
     }
 
     /// A receiver was woken with an element and does not take it: it goes to the next one, or back to the front.
     func giveBack(from node: WaitNode) {
         lock._unsafeLock()
         if let receiver = state.value.receivers.popFirst() {
-            unsafe mover(receiver.room, node.filledRoom)
+            unsafe type.move(receiver.room, node.filledRoom)
             lock._unsafeUnlock()
             return receiver.wake()
         }
         if state.value.isAbandoned {
-            lock._unsafeUnlock()
+            finish(1)
             return discard(of: node)
         }
-        if state.value.count == state.value.slots { grow() }
-        state.value.head = (state.value.head &- 1) & (state.value.slots &- 1)
-        unsafe mover(slot(state.value.head), node.filledRoom)
-        state.value.count &+= 1
-        lock._unsafeUnlock()
+        unsafe state.value.elements.putBack(from: node.filledRoom)
+        if state.value.watchers.isEmpty { lock._unsafeUnlock() } else { tellWatchers() }
     }
 
     /// A sender gives up, and its element is still in its room.
-    func discard(of node: WaitNode) { unsafe destroyer(node.filledRoom) }
+    func discard(of node: WaitNode) { unsafe type.destroy(node.filledRoom) }
 
     // MARK: Ends
 
-    /// Nothing more is sent. What is in the ring can still be received.
+    /// Nothing more is sent. What is in the store can still be received.
     func close() { end(abandoning: false) }
 
-    /// Nothing more is received. What is in the ring is dropped.
+    /// Nothing more is received. What is in the store is dropped.
     func abandon() { end(abandoning: true) }
 
     private func end(abandoning: Bool) {
@@ -235,19 +229,17 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
         if abandoning { state.value.isAbandoned = true }
         let receivers = state.value.receivers.popAll()
         let senders = state.value.senders.popAll()
-        let (ring, head, count, slots) = unsafe (
-            state.value.ring, state.value.head, state.value.count, state.value.slots
-        )
+        let watchers = state.value.watchers.popAll()
         if abandoning {
-            unsafe state.value.ring = nil
-            state.value.slots = 0
-            state.value.head = 0
-            state.value.count = 0
+            let dropped = state.value.elements.takeAll()
+            finish(dropped.count)
+            dropped.drop()
+        } else {
+            lock._unsafeUnlock()
         }
-        lock._unsafeUnlock()
         receivers.wake(Self.closed)
         senders.wake(Self.closed)
-        if abandoning { unsafe destroy(ring, head, count, slots) }
+        watchers.wake()
     }
 
     func addEnd(sending: Bool) {
@@ -267,39 +259,13 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
 
     // MARK: Asked from outside
 
-    var count: Int { locked { $0.count } }
+    var count: Int { locked { $0.elements.count } }
     var isClosed: Bool { locked { $0.isClosed } }
     var balance: Int { locked { $0.senders.count &- $0.receivers.count } }
 
-    private func locked<Result>(_ body: (borrowing State) -> Result) -> Result {
+    func locked<Result>(_ body: (borrowing State) -> Result) -> Result {
         lock._unsafeLock()
         defer { lock._unsafeUnlock() }
         return body(state.value)
-    }
-
-    // MARK: The ring
-
-    @inline(__always)
-    private func slot(_ index: Int) -> UnsafeMutableRawPointer {
-        unsafe state.value.ring.unsafelyUnwrapped + (index & (state.value.slots &- 1)) &* stride
-    }
-
-    @inline(never)
-    private func grow() {
-        let slots = max(8, state.value.slots * 2)
-        let ring = UnsafeMutableRawPointer.allocate(byteCount: slots * max(stride, 1), alignment: alignment)
-        for index in 0..<state.value.count {
-            unsafe mover(ring + index * stride, slot(state.value.head &+ index))
-        }
-        unsafe state.value.ring?.deallocate()
-        unsafe state.value.ring = ring
-        state.value.slots = slots
-        state.value.head = 0
-    }
-
-    private func destroy(_ ring: UnsafeMutableRawPointer?, _ head: Int, _ count: Int, _ slots: Int) {
-        guard let ring = unsafe ring else { return }
-        for index in 0..<count { unsafe destroyer(ring + ((head + index) & (slots - 1)) * stride) }
-        unsafe ring.deallocate()
     }
 }

@@ -19,7 +19,8 @@ public final class Channel<Element: Sendable>: Sendable {
     /// - Parameter capacity: How many elements may be on their way without a receiver; not negative. Memory is taken as
     ///   they come.
     public init(capacity: Int = 0) {
-        core = ChannelCore(of: Element.self, capacity: capacity)
+        precondition(capacity >= 0, "a channel's capacity is not negative")
+        core = ChannelCore(ElementType(of: Element.self), capacity: capacity, ended: ChannelError.closed)
     }
 
     /// How many elements may be on their way without a receiver.
@@ -43,52 +44,21 @@ public final class Channel<Element: Sendable>: Sendable {
     ///
     /// - Returns: False when it would have to wait.
     /// - Throws: ``ChannelError/closed``.
-    public func trySend(_ element: Element) throws -> Bool {
-        switch core.beginSend() {
-        case .go(let transfer):
-            transfer.put(element)
-            core.endSend(transfer)
-            return true
-        case .wait: return false
-        case .closed: throw ChannelError.closed
-        }
-    }
+    public func trySend(_ element: Element) throws -> Bool { try core.trySend(element) }
 
     /// Sends, and waits for room or a receiver. In a fiber or on a plain thread.
     ///
     /// - Throws: ``ChannelError/closed``; `CancellationError` and ``TimeoutError`` when the wait ends early.
     @available(*, noasync, message: "in a task, await channel.send(_:)")
     public func send(_ element: Element, deadline: Deadline = .never) throws {
-        while true {
-            if try trySend(element) {
-                // It went to who waited, who goes on first: a rendezvous is not over before that.
-                if capacity == 0 { FiberRef.current?.letOthersRun() }
-                return
-            }
-            var queued: WaitNode?
-            let completion = core.wait("channel.send(_:)", deadline: deadline) { node in
-                guard core.enqueueSender(node, with: element) else { return false }
-                queued = node
-                return true
-            }
-            if try core.sent(by: queued, completion, deadline) { return }
-        }
+        try core.send(element, "channel.send(_:)", deadline)
     }
 
     /// Sends, and waits for room or a receiver. In a task.
     ///
     /// - Throws: As the synchronous form.
     public func send(_ element: Element, deadline: Deadline = .never) async throws {
-        while true {
-            if try trySend(element) { return }
-            var queued: WaitNode?
-            let completion = await core.wait(deadline: deadline) { node in
-                guard core.enqueueSender(node, with: element) else { return false }
-                queued = node
-                return true
-            }
-            if try core.sent(by: queued, completion, deadline) { return }
-        }
+        try await core.send(element, deadline)
     }
 
     // MARK: Receiving
@@ -97,16 +67,7 @@ public final class Channel<Element: Sendable>: Sendable {
     ///
     /// - Returns: Nil when it would have to wait.
     /// - Throws: ``ChannelError/closed`` when nothing more comes.
-    public func tryReceive() throws -> Element? {
-        switch core.beginReceive() {
-        case .go(let transfer):
-            let element = transfer.take(Element.self)
-            core.endReceive(transfer)
-            return element
-        case .wait: return nil
-        case .closed: throw ChannelError.closed
-        }
-    }
+    public func tryReceive() throws -> Element? { try core.now(core.takeNow(Element.self)) }
 
     /// Receives, and waits for an element. In a fiber or on a plain thread.
     ///
@@ -114,77 +75,14 @@ public final class Channel<Element: Sendable>: Sendable {
     ///   ends early.
     @available(*, noasync, message: "in a task, await channel.receive()")
     public func receive(deadline: Deadline = .never) throws -> Element {
-        while true {
-            switch core.beginReceive() {
-            case .go(let transfer):
-                let element = transfer.take(Element.self)
-                core.endReceive(transfer)
-                return element
-            case .closed: throw ChannelError.closed
-            case .wait: break
-            }
-            var queued: WaitNode?
-            let completion = core.wait("channel.receive()", deadline: deadline) { node in
-                guard core.enqueueReceiver(node) else { return false }
-                queued = node
-                return true
-            }
-            if let queued = try core.filled(queued, completion, deadline) {
-                return queued.take(Element.self)
-            }
-        }
+        try core.receive(Element.self, "channel.receive()", deadline)
     }
 
     /// Receives, and waits for an element. In a task.
     ///
     /// - Throws: As the synchronous form.
     public func receive(deadline: Deadline = .never) async throws -> Element {
-        while true {
-            switch core.beginReceive() {
-            case .go(let transfer):
-                let element = transfer.take(Element.self)
-                core.endReceive(transfer)
-                return element
-            case .closed: throw ChannelError.closed
-            case .wait: break
-            }
-            var queued: WaitNode?
-            let completion = await core.wait(deadline: deadline) { node in
-                guard core.enqueueReceiver(node) else { return false }
-                queued = node
-                return true
-            }
-            if let queued = try core.filled(queued, completion, deadline) {
-                return queued.take(Element.self)
-            }
-        }
-    }
-}
-
-extension ChannelCore {
-    /// After a sender's wait: whether its element was sent; false when it has not waited.
-    fileprivate func sent(by queued: WaitNode?, _ completion: Completion, _ deadline: Deadline) throws -> Bool {
-        guard let queued else {
-            if completion.isTaken { return false }
-            throw completion.refusal(deadline)
-        }
-        if completion.result == 0 { return true }
-        // Still in its room: the sender was taken back, or woken by the close.
-        discard(of: queued)
-        throw completion.result > 0 ? ChannelError.closed : completion.refusal(deadline)
-    }
-
-    /// After a receiver's wait: the node with its element; nil when it has not waited.
-    fileprivate func filled(_ queued: WaitNode?, _ completion: Completion, _ deadline: Deadline) throws
-        -> WaitNode?
-    {
-        if let queued, completion.result == 0 {
-            if completion.isTaken { return queued }
-            giveBack(from: queued)
-        }
-        if completion.result > 0 { throw ChannelError.closed }
-        if completion.isTaken { return nil }
-        throw completion.refusal(deadline)
+        try await core.receive(Element.self, deadline)
     }
 }
 

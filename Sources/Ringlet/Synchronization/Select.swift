@@ -15,16 +15,33 @@ public struct SelectCase<Result> {
     /// To receive an element, with which `body` is called; with nil when the channel is closed and nothing more comes.
     public static func receive<Element>(
         from channel: Channel<Element>, _ body: @escaping (Element?) throws -> Result
+    ) -> SelectCase { receiving(from: channel.core, body) }
+
+    /// To send `element`; `body` is called when it is sent.
+    public static func send<Element>(
+        _ element: Element, to channel: Channel<Element>, _ body: @escaping () throws -> Result
+    ) -> SelectCase { sending(element, to: channel.core, body) }
+
+    /// To get an element, with which `body` is called; with nil when the queue was shut down and nothing more comes.
+    public static func get<Element>(
+        from queue: Queue<Element>, _ body: @escaping (Element?) throws -> Result
+    ) -> SelectCase { receiving(from: queue.core, body) }
+
+    /// To put `element`; `body` is called when it is in the queue.
+    public static func put<Element>(
+        _ element: Element, in queue: Queue<Element>, _ body: @escaping () throws -> Result
+    ) -> SelectCase { sending(element, to: queue.core, body) }
+
+    private static func receiving<Element>(
+        from core: ChannelCore, _ body: @escaping (Element?) throws -> Result
     ) -> SelectCase {
-        let core = channel.core
-        return SelectCase(
+        SelectCase(
             core: core,
             attempt: {
-                do {
-                    guard let element = try channel.tryReceive() else { return nil }
-                    return { try body(element) }
-                } catch ChannelError.closed {
-                    return { try body(nil) }
+                switch core.takeNow(Element.self) {
+                case .element(let element): { try body(element) }
+                case .ended: { try body(nil) }
+                case .wait: nil
                 }
             },
             enqueue: { core.enqueueReceiver($0) },
@@ -36,19 +53,17 @@ public struct SelectCase<Result> {
             drop: { _ in })
     }
 
-    /// To send `element`; `body` is called when it is sent.
-    public static func send<Element>(
-        _ element: Element, to channel: Channel<Element>, _ body: @escaping () throws -> Result
+    private static func sending<Element>(
+        _ element: Element, to core: ChannelCore, _ body: @escaping () throws -> Result
     ) -> SelectCase {
-        let core = channel.core
-        return SelectCase(
+        SelectCase(
             core: core,
-            attempt: { try channel.trySend(element) ? body : nil },
+            attempt: { try core.trySend(element) ? body : nil },
             enqueue: { core.enqueueSender($0, with: element) },
             finish: { branch in
                 if branch.outcome.result == 0 { return try body() }
                 core.discard(of: branch)
-                throw ChannelError.closed
+                throw core.ended
             },
             // Sent is sent.
             refuse: { _ in false },
@@ -67,8 +82,9 @@ public struct SelectCase<Result> {
 /// A case that is always ready starves those after it. Those that are not done have no effect.
 ///
 /// - Returns: What the body of the case returns.
-/// - Throws: What the body throws; ``ChannelError/closed`` when a channel that a case sends to is closed;
-///   `CancellationError` and ``TimeoutError`` when the wait ends early. Without cases it waits for those.
+/// - Throws: What the body throws; ``ChannelError/closed`` when a channel that a case sends to is closed, and
+///   ``QueueError/shutDown`` for a queue; `CancellationError` and ``TimeoutError`` when the wait ends early. Without
+///   cases it waits for those.
 @available(*, noasync, message: "in a task, await select(…)")
 public func select<Result>(_ cases: SelectCase<Result>..., deadline: Deadline = .never) throws -> Result {
     while true {

@@ -3,18 +3,6 @@ import Testing
 @testable import Ringlet
 
 @Suite(.timeLimit(.minutes(4))) struct ChannelTests {
-    /// One that counts itself, so that a lost or doubled element shows.
-    private final class Token: Sendable {
-        let alive: Counter
-        let number: Int
-        init(_ number: Int, _ alive: Counter) {
-            self.number = number
-            self.alive = alive
-            alive.add()
-        }
-        deinit { alive.add(-1) }
-    }
-
     @Test func `a rendezvous interleaves its two sides (72)`() async throws {
         try await Scheduler.run {
             let events = Journal<String>()
@@ -42,13 +30,13 @@ import Testing
         for receiverColour in Colour.allCases {
             let alive = Counter()
             try await withScheduler(workers: 2) { scheduler in
-                let channel = Channel<Token>(capacity: capacity)
+                let channel = Channel<Parcel>(capacity: capacity)
                 let count = 300
                 let sender = Strand(colour, on: scheduler) {
-                    for number in 0..<count { try channel.send(Token(number, alive)) }
+                    for number in 0..<count { try channel.send(Parcel(number, alive)) }
                     channel.close()
                 } async: {
-                    for number in 0..<count { try await channel.send(Token(number, alive)) }
+                    for number in 0..<count { try await channel.send(Parcel(number, alive)) }
                     channel.close()
                 }
                 let arrived = Journal<Int>()
@@ -95,18 +83,18 @@ import Testing
     func `a close ends waiting sends, and leaves what was sent`(colour: Colour) async throws {
         let alive = Counter()
         try await withScheduler { scheduler in
-            let channel = Channel<Token>(capacity: 1)
-            try await channel.send(Token(0, alive))
+            let channel = Channel<Parcel>(capacity: 1)
+            try await channel.send(Parcel(0, alive))
             let strand = Strand(colour, on: scheduler) {
-                try channel.send(Token(1, alive))
+                try channel.send(Parcel(1, alive))
             } async: {
-                try await channel.send(Token(1, alive))
+                try await channel.send(Parcel(1, alive))
             }
             try await awaitUntil("it waits") { channel.balance == 1 }
-            #expect(try channel.trySend(Token(2, alive)) == false)
+            #expect(try channel.trySend(Parcel(2, alive)) == false)
             channel.close()
             #expect(await strand.failure as? ChannelError == .closed)
-            #expect(throws: ChannelError.closed) { _ = try channel.trySend(Token(3, alive)) }
+            #expect(throws: ChannelError.closed) { _ = try channel.trySend(Parcel(3, alive)) }
             #expect(try channel.tryReceive()?.number == 0)
             #expect(throws: ChannelError.closed) { _ = try channel.tryReceive() }
         }
@@ -117,7 +105,7 @@ import Testing
     func `an element that came with the cancellation is not lost (53)`(capacity: Int, colour: Colour) async throws {
         let alive = Counter()
         try await withScheduler { scheduler in
-            let channel = Channel<Token>(capacity: capacity)
+            let channel = Channel<Parcel>(capacity: capacity)
             let received = Journal<Int>()
             func receiver() -> Strand {
                 Strand(colour, on: scheduler) {
@@ -130,7 +118,7 @@ import Testing
             try await awaitUntil("the first waits") { channel.balance == -1 }
             // Nobody else waits: it goes back to the front.
             try await scheduler.spawn {
-                _ = try channel.trySend(Token(1, alive))
+                _ = try channel.trySend(Parcel(1, alive))
                 first.cancel()
             }.join()
             #expect(await first.failure is CancellationError)
@@ -141,7 +129,7 @@ import Testing
             let third = receiver()
             try await awaitUntil("the third waits") { channel.balance == -2 }
             try await scheduler.spawn {
-                _ = try channel.trySend(Token(2, alive))
+                _ = try channel.trySend(Parcel(2, alive))
                 second.cancel()
             }.join()
             #expect(await second.failure is CancellationError)
@@ -155,11 +143,11 @@ import Testing
     func `a sender that gives up has sent nothing`(colour: Colour) async throws {
         let alive = Counter()
         try await withScheduler { scheduler in
-            let channel = Channel<Token>()
+            let channel = Channel<Parcel>()
             let strand = Strand(colour, on: scheduler) {
-                try channel.send(Token(1, alive))
+                try channel.send(Parcel(1, alive))
             } async: {
-                try await channel.send(Token(1, alive))
+                try await channel.send(Parcel(1, alive))
             }
             try await awaitUntil("it waits") { channel.balance == 1 }
             strand.cancel()
@@ -179,22 +167,22 @@ import Testing
     @Test func `the last end of either side ends the channel for the other`() async throws {
         let alive = Counter()
         try await Scheduler.run {
-            let (sender, receiver) = Channel<Token>(capacity: 4).split()
+            let (sender, receiver) = Channel<Parcel>(capacity: 4).split()
             let second = try sender.clone()
-            try sender.send(Token(0, alive))
+            try sender.send(Parcel(0, alive))
             sender.close()
-            #expect(throws: ChannelError.closed) { try sender.send(Token(1, alive)) }
+            #expect(throws: ChannelError.closed) { try sender.send(Parcel(1, alive)) }
             #expect(throws: ChannelError.closed) { _ = try sender.clone() }
-            try second.send(Token(2, alive))
+            try second.send(Parcel(2, alive))
             second.close()
             #expect(receiver.map(\.number) == [0, 2])
-            let (other, end) = Channel<Token>(capacity: 4).split()
-            try other.send(Token(3, alive))
+            let (other, end) = Channel<Parcel>(capacity: 4).split()
+            try other.send(Parcel(3, alive))
             let clone = try end.clone()
             end.close()
-            try other.send(Token(4, alive))
+            try other.send(Parcel(4, alive))
             clone.close()
-            #expect(throws: ChannelError.closed) { try other.send(Token(5, alive)) }
+            #expect(throws: ChannelError.closed) { try other.send(Parcel(5, alive)) }
         }
         #expect(alive.value == 0)
     }
@@ -205,9 +193,9 @@ import Testing
     func `a select takes what comes first, and leaves the others`(colour: Colour) async throws {
         let alive = Counter()
         try await withScheduler(workers: 2) { scheduler in
-            let left = Channel<Token>()
+            let left = Channel<Parcel>()
             let right = Channel<Int>()
-            let out = Channel<Token>()
+            let out = Channel<Parcel>()
             let chosen = Journal<String>()
             let strand = Strand(colour, on: scheduler) {
                 for _ in 0..<3 {
@@ -215,7 +203,7 @@ import Testing
                         try select(
                             .receive(from: left) { "left \($0?.number ?? -1)" },
                             .receive(from: right) { "right \($0 ?? -1)" },
-                            .send(Token(7, alive), to: out) { "sent" }))
+                            .send(Parcel(7, alive), to: out) { "sent" }))
                 }
             } async: {
                 for _ in 0..<3 {
@@ -223,7 +211,7 @@ import Testing
                         try await select(
                             .receive(from: left) { "left \($0?.number ?? -1)" },
                             .receive(from: right) { "right \($0 ?? -1)" },
-                            .send(Token(7, alive), to: out) { "sent" }))
+                            .send(Parcel(7, alive), to: out) { "sent" }))
                 }
             }
             try await awaitUntil("it waits") { out.balance == 1 }

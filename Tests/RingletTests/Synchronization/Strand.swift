@@ -63,3 +63,17 @@ struct Strand: Sendable {
         }
     }
 }
+
+/// An element that counts itself, so that a lost or doubled one shows.
+final class Parcel: Sendable {
+    let alive: Counter
+    let number: Int
+
+    init(_ number: Int, _ alive: Counter) {
+        self.number = number
+        self.alive = alive
+        alive.add()
+    }
+
+    deinit { alive.add(-1) }
+}
