@@ -5,10 +5,10 @@ import Synchronization
 ///
 /// An element is moved by whoever knows its type, between `begin…`, which returns with the lock held and says from or to
 /// where, and `end…`, which gives up the lock and wakes who was concerned. So the lock's holder never waits, and what is
-/// generic is one move.
+/// generic is one move. That alone is inlined into the user's code: unspecialized, it would look up types at run time.
 ///
 /// Never true at once: elements in the store and waiting receivers; room in the store and waiting senders.
-@safe
+@usableFromInline @safe
 final class ChannelCore: WaitSource, @unchecked Sendable {
     @safe
     struct State: ~Copyable {
@@ -31,9 +31,9 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
         var watchers = WaitList()
     }
 
-    let capacity: Int
+    @usableFromInline let capacity: Int
     /// What is thrown when there is nothing more to send or to receive.
-    let ended: any Error
+    @usableFromInline let ended: any Error
     private let type: ElementType
 
     let lock = Mutex(())
@@ -55,30 +55,33 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
     // MARK: Now
 
     /// An element's way in or out, with the lock held. `end…` must follow.
-    @safe
-    struct Transfer: ~Copyable {
-        fileprivate let place: UnsafeMutableRawPointer
+    ///
+    /// Two plain words, since it passes from one module to another and back in registers.
+    @usableFromInline @safe
+    struct Transfer: BitwiseCopyable {
+        @usableFromInline let place: UnsafeMutableRawPointer
         /// Who waits at the other side; nil when that is the store.
-        fileprivate let partner: Wakeup?
+        fileprivate let partner: UnsafeRawPointer?
 
-        @inline(__always)
+        @inlinable @inline(__always)
         func put<Element>(_ element: Element) {
             unsafe place.assumingMemoryBound(to: Element.self).initialize(to: element)
         }
 
-        @inline(__always)
+        @inlinable @inline(__always)
         func take<Element>(_ type: Element.Type) -> Element {
             unsafe place.assumingMemoryBound(to: Element.self).move()
         }
     }
 
-    enum Attempt: ~Copyable {
+    @usableFromInline
+    enum Attempt: BitwiseCopyable {
         case go(Transfer)
         case wait
         case closed
     }
 
-    @inline(__always)
+    @usableFromInline
     func beginSend() -> Attempt {
         lock._unsafeLock()
         if state.value.isClosed {
@@ -87,7 +90,7 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
         }
         if let receiver = state.value.receivers.popFirst() {
             let place = unsafe receiver.room
-            return unsafe .go(Transfer(place: place, partner: receiver))
+            return unsafe .go(Transfer(place: place, partner: receiver.suspended()))
         }
         if state.value.elements.count < capacity {
             return unsafe .go(Transfer(place: state.value.elements.vacancy, partner: nil))
@@ -96,10 +99,10 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
         return .wait
     }
 
-    @inline(__always)
-    func endSend(_ transfer: consuming Transfer) {
+    @usableFromInline
+    func endSend(_ transfer: Transfer) {
         state.value.unfinished &+= 1
-        guard let receiver = transfer.partner else {
+        guard let receiver = unsafe Wakeup(resumed: transfer.partner) else {
             state.value.elements.filled()
             return state.value.watchers.isEmpty ? lock._unsafeUnlock() : tellWatchers()
         }
@@ -107,7 +110,7 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
         receiver.wake()
     }
 
-    @inline(__always)
+    @usableFromInline
     func beginReceive() -> Attempt {
         lock._unsafeLock()
         if !state.value.elements.isEmpty {
@@ -115,16 +118,16 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
         }
         if let sender = state.value.senders.popFirst() {
             let place = unsafe sender.room
-            return unsafe .go(Transfer(place: place, partner: sender))
+            return unsafe .go(Transfer(place: place, partner: sender.suspended()))
         }
         let isClosed = state.value.isClosed
         lock._unsafeUnlock()
         return isClosed ? .closed : .wait
     }
 
-    @inline(__always)
-    func endReceive(_ transfer: consuming Transfer) {
-        if let sender = transfer.partner {
+    @usableFromInline
+    func endReceive(_ transfer: Transfer) {
+        if let sender = unsafe Wakeup(resumed: transfer.partner) {
             lock._unsafeUnlock()
             return sender.wake()
         }
@@ -171,19 +174,32 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
     }
 
     /// Queues the node with a copy of `element` in its room. False when it can be sent now, or never.
+    @inlinable @inline(__always)
     func enqueueSender<Element>(_ node: WaitNode, with element: Element) -> Bool {
+        guard let place = unsafe beginEnqueue(node) else { return false }
+        unsafe place.assumingMemoryBound(to: Element.self).initialize(to: element)
+        endEnqueue()
+        return true
+    }
+
+    /// Where the element is to be copied that the node waits to send; nil when it need not. The lock is then held up to
+    /// `endEnqueue()`, so that nobody takes the element before it is there.
+    @usableFromInline
+    func beginEnqueue(_ node: WaitNode) -> UnsafeMutableRawPointer? {
         lock._unsafeLock()
-        defer { lock._unsafeUnlock() }
         if state.value.elements.count < capacity || state.value.isClosed
             || state.value.receivers.hasWaiter(besides: node)
         {
-            return false
+            lock._unsafeUnlock()
+            return nil
         }
-        node.makeRoom(with: element)
         node.list = Self.sending
         state.value.senders.append(node)
-        return true
+        return unsafe node.makeRoom(size: type.stride, alignment: type.alignment)
     }
+
+    @usableFromInline
+    func endEnqueue() { lock._unsafeUnlock() }
 
     func withdraw(_ node: WaitNode) -> Bool {
         lock._unsafeLock()
@@ -197,23 +213,28 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
     }
 
     /// A receiver was woken with an element and does not take it: it goes to the next one, or back to the front.
-    func giveBack(from node: WaitNode) {
+    func giveBack(_ room: FilledRoom) {
         lock._unsafeLock()
         if let receiver = state.value.receivers.popFirst() {
-            unsafe type.move(receiver.room, node.filledRoom)
+            unsafe type.move(receiver.room, room.place)
             lock._unsafeUnlock()
+            room.leave()
             return receiver.wake()
         }
         if state.value.isAbandoned {
             finish(1)
-            return discard(of: node)
+            return discard(room)
         }
-        unsafe state.value.elements.putBack(from: node.filledRoom)
+        unsafe state.value.elements.putBack(from: room.place)
         if state.value.watchers.isEmpty { lock._unsafeUnlock() } else { tellWatchers() }
+        room.leave()
     }
 
     /// A sender gives up, and its element is still in its room.
-    func discard(of node: WaitNode) { unsafe type.destroy(node.filledRoom) }
+    func discard(_ room: FilledRoom) {
+        unsafe type.destroy(room.place)
+        room.leave()
+    }
 
     // MARK: Ends
 

@@ -163,6 +163,20 @@ struct Wakeup: ~Copyable, @unchecked Sendable {
         unsafe room.assumingMemoryBound(to: Element.self).move()
     }
 
+    /// As a plain word, which must become a wake-up again.
+    @inline(__always)
+    consuming func suspended() -> UnsafeRawPointer {
+        let node = unsafe node
+        discard self
+        return unsafe UnsafeRawPointer(node.toOpaque())
+    }
+
+    @inline(__always)
+    init?(resumed word: UnsafeRawPointer?) {
+        guard let word = unsafe word else { return nil }
+        unsafe node = .fromOpaque(word)
+    }
+
     @inline(__always)
     fileprivate static func wake(_ node: Unmanaged<WaitNode>, _ completion: Completion) {
         // A kept node may be in another list, or gone with its waiter, as soon as that is awake.

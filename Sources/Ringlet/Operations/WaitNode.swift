@@ -2,7 +2,7 @@
 ///
 /// Whoever takes the node out of its list, under the lock that guards the list, owns the right to wake the
 /// waiter; so a wake and a cancel that race resume it once.
-@safe
+@usableFromInline @safe
 final class WaitNode: @unchecked Sendable {
     /// How the waiter is resumed.
     @safe
@@ -85,6 +85,9 @@ final class WaitNode: @unchecked Sendable {
         holder = nil
         selection = nil
     }
+
+    @inline(__always)
+    var isOfFiber: Bool { if case .fiber = target { true } else { false } }
 
     /// Before the next wait of a kept node, and with nil after it.
     func moves(to source: (any WaitSource)?) { unsafe self.source = source }

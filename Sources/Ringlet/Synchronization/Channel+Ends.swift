@@ -31,20 +31,24 @@ extension Channel {
         deinit { close() }
 
         /// As ``Channel/trySend(_:)``.
+        @inlinable
         public func trySend(_ element: Element) throws -> Bool { try open().trySend(element) }
 
         /// As ``Channel/send(_:deadline:)-(_,_)``.
         @available(*, noasync, message: "in a task, await sender.send(_:)")
+        @inlinable
         public func send(_ element: Element, deadline: Deadline = .never) throws {
             try open().send(element, deadline: deadline)
         }
 
         /// As ``Channel/send(_:deadline:)-(_,_)``.
+        @inlinable
         public func send(_ element: Element, deadline: Deadline = .never) async throws {
             try await open().send(element, deadline: deadline)
         }
 
-        private func open() throws -> Channel {
+        @usableFromInline
+        func open() throws -> Channel {
             if closed.load(ordering: .relaxed) { throw ChannelError.closed }
             return channel
         }
@@ -52,7 +56,7 @@ extension Channel {
 
     /// The end of a channel that receives.
     public final class Receiver: Sendable {
-        fileprivate let channel: Channel
+        @usableFromInline let channel: Channel
         /// Written by whoever closes the end.
         private let closed = Atomic<Bool>(false)
 
@@ -74,20 +78,24 @@ extension Channel {
         deinit { close() }
 
         /// As ``Channel/tryReceive()``.
+        @inlinable
         public func tryReceive() throws -> Element? { try open().tryReceive() }
 
         /// As ``Channel/receive(deadline:)-(_)``.
         @available(*, noasync, message: "in a task, await receiver.receive()")
+        @inlinable
         public func receive(deadline: Deadline = .never) throws -> Element {
             try open().receive(deadline: deadline)
         }
 
         /// As ``Channel/receive(deadline:)-(_)``.
+        @inlinable
         public func receive(deadline: Deadline = .never) async throws -> Element {
             try await open().receive(deadline: deadline)
         }
 
-        private func open() throws -> Channel {
+        @usableFromInline
+        func open() throws -> Channel {
             if closed.load(ordering: .relaxed) { throw ChannelError.closed }
             return channel
         }
@@ -100,16 +108,22 @@ extension Channel: Sequence, AsyncSequence {
     /// In a fiber or on a plain thread, the elements up to the end. A cancelled fiber's loop ends, too; its next wait
     /// throws.
     public struct Iterator: IteratorProtocol {
-        fileprivate let channel: Channel
+        @usableFromInline let channel: Channel
 
+        @usableFromInline init(_ channel: Channel) { self.channel = channel }
+
+        @inlinable
         public func next() -> Element? { try? channel.receive() }
     }
 
     /// In a task, the elements up to the end.
     public struct AsyncIterator: AsyncIteratorProtocol {
-        fileprivate let channel: Channel
+        @usableFromInline let channel: Channel
+
+        @usableFromInline init(_ channel: Channel) { self.channel = channel }
 
         /// - Throws: `CancellationError`.
+        @inlinable
         public func next() async throws -> Element? {
             do {
                 return try await channel.receive()
@@ -120,16 +134,20 @@ extension Channel: Sequence, AsyncSequence {
     }
 
     /// All iterators take from the same elements.
-    public func makeIterator() -> Iterator { Iterator(channel: self) }
+    @inlinable
+    public func makeIterator() -> Iterator { Iterator(self) }
 
     /// All iterators take from the same elements.
-    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(channel: self) }
+    @inlinable
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
 }
 
 extension Channel.Receiver: Sequence, AsyncSequence {
     /// As the channel's.
-    public func makeIterator() -> Channel.Iterator { Channel.Iterator(channel: channel) }
+    @inlinable
+    public func makeIterator() -> Channel.Iterator { Channel.Iterator(channel) }
 
     /// As the channel's.
-    public func makeAsyncIterator() -> Channel.AsyncIterator { Channel.AsyncIterator(channel: channel) }
+    @inlinable
+    public func makeAsyncIterator() -> Channel.AsyncIterator { Channel.AsyncIterator(channel) }
 }

@@ -14,7 +14,7 @@
 /// back to the front. A send that throws has sent nothing; one whose element was taken in the turn in which it was
 /// cancelled has sent it and does not throw.
 public final class Channel<Element: Sendable>: Sendable {
-    let core: ChannelCore
+    @usableFromInline let core: ChannelCore
 
     /// - Parameter capacity: How many elements may be on their way without a receiver; not negative. Memory is taken as
     ///   they come.
@@ -44,12 +44,14 @@ public final class Channel<Element: Sendable>: Sendable {
     ///
     /// - Returns: False when it would have to wait.
     /// - Throws: ``ChannelError/closed``.
+    @inlinable
     public func trySend(_ element: Element) throws -> Bool { try core.trySend(element) }
 
     /// Sends, and waits for room or a receiver. In a fiber or on a plain thread.
     ///
     /// - Throws: ``ChannelError/closed``; `CancellationError` and ``TimeoutError`` when the wait ends early.
     @available(*, noasync, message: "in a task, await channel.send(_:)")
+    @inlinable
     public func send(_ element: Element, deadline: Deadline = .never) throws {
         try core.send(element, "channel.send(_:)", deadline)
     }
@@ -57,6 +59,7 @@ public final class Channel<Element: Sendable>: Sendable {
     /// Sends, and waits for room or a receiver. In a task.
     ///
     /// - Throws: As the synchronous form.
+    @inlinable
     public func send(_ element: Element, deadline: Deadline = .never) async throws {
         try await core.send(element, deadline)
     }
@@ -67,6 +70,7 @@ public final class Channel<Element: Sendable>: Sendable {
     ///
     /// - Returns: Nil when it would have to wait.
     /// - Throws: ``ChannelError/closed`` when nothing more comes.
+    @inlinable
     public func tryReceive() throws -> Element? { try core.now(core.takeNow(Element.self)) }
 
     /// Receives, and waits for an element. In a fiber or on a plain thread.
@@ -74,6 +78,7 @@ public final class Channel<Element: Sendable>: Sendable {
     /// - Throws: ``ChannelError/closed`` when nothing more comes; `CancellationError` and ``TimeoutError`` when the wait
     ///   ends early.
     @available(*, noasync, message: "in a task, await channel.receive()")
+    @inlinable
     public func receive(deadline: Deadline = .never) throws -> Element {
         try core.receive(Element.self, "channel.receive()", deadline)
     }
@@ -81,6 +86,7 @@ public final class Channel<Element: Sendable>: Sendable {
     /// Receives, and waits for an element. In a task.
     ///
     /// - Throws: As the synchronous form.
+    @inlinable
     public func receive(deadline: Deadline = .never) async throws -> Element {
         try await core.receive(Element.self, deadline)
     }

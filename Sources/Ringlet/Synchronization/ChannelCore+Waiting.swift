@@ -1,6 +1,8 @@
-// Sending and receiving with a wait, for channels and queues.
+// Sending and receiving with a wait, for channels and queues. What knows the element's type is inlined into the user's
+// code, and does nothing else.
 
 /// What came of looking for an element.
+@usableFromInline
 enum Reception<Element> {
     case element(Element)
     /// There is none yet.
@@ -13,7 +15,7 @@ extension ChannelCore {
     // MARK: Sending
 
     /// False when it would have to wait.
-    @inline(__always)
+    @inlinable @inline(__always)
     func trySend<Element>(_ element: Element) throws -> Bool {
         switch beginSend() {
         case .go(let transfer):
@@ -26,54 +28,69 @@ extension ChannelCore {
     }
 
     /// In a fiber or on a plain thread.
-    @inline(__always)
+    @inlinable @inline(__always)
     func send<Element>(_ element: Element, _ call: StaticString, _ deadline: Deadline) throws {
-        while true {
+        repeat {
             if try trySend(element) {
-                // It went to who waited, who goes on first: a rendezvous is not over before that.
-                if capacity == 0 { FiberRef.current?.letOthersRun() }
+                if capacity == 0 { letReceiverRun() }
                 return
             }
-            var queued: WaitNode?
-            let completion = wait(call, deadline: deadline) { node in
-                guard enqueueSender(node, with: element) else { return false }
-                queued = node
-                return true
-            }
-            if try sent(by: queued, completion, deadline) { return }
-        }
+        } while try !waitToSend(call, deadline, { enqueueSender($0, with: element) })
     }
 
     /// In a task.
-    @inline(__always)
+    @inlinable @inline(__always)
     func send<Element>(_ element: Element, _ deadline: Deadline) async throws {
-        while true {
+        repeat {
             if try trySend(element) { return }
-            var queued: WaitNode?
-            let completion = await wait(deadline: deadline) { node in
-                guard enqueueSender(node, with: element) else { return false }
-                queued = node
-                return true
-            }
-            if try sent(by: queued, completion, deadline) { return }
-        }
+        } while try await !waitToSend(deadline, { enqueueSender($0, with: element) })
     }
 
-    /// After a sender's wait: whether its element was sent; false when it has not waited.
-    private func sent(by queued: WaitNode?, _ completion: Completion, _ deadline: Deadline) throws -> Bool {
+    /// An element went to who waited, who goes on first: a rendezvous is not over before that.
+    @usableFromInline
+    func letReceiverRun() { FiberRef.current?.letOthersRun() }
+
+    /// Whether the element was sent; false when it has not waited.
+    @usableFromInline
+    func waitToSend(_ call: StaticString, _ deadline: Deadline, _ enqueue: (WaitNode) -> Bool) throws -> Bool {
+        var queued: FilledRoom?
+        let completion = wait(call, deadline: deadline) { node in
+            guard enqueue(node) else { return false }
+            queued = FilledRoom(of: node)
+            return true
+        }
+        return try sent(by: queued, completion, deadline)
+    }
+
+    @usableFromInline
+    func waitToSend(_ deadline: Deadline, _ enqueue: (WaitNode) -> Bool) async throws -> Bool {
+        var queued: FilledRoom?
+        let completion = await wait(deadline: deadline) { node in
+            guard enqueue(node) else { return false }
+            queued = FilledRoom(of: node)
+            return true
+        }
+        return try sent(by: queued, completion, deadline)
+    }
+
+    @inline(__always)
+    private func sent(by queued: FilledRoom?, _ completion: Completion, _ deadline: Deadline) throws -> Bool {
         guard let queued else {
             if completion.isTaken { return false }
             throw completion.refusal(deadline)
         }
-        if completion.result == 0 { return true }
+        if completion.result == 0 {
+            queued.leave()
+            return true
+        }
         // Still in its room: the sender was taken back, or woken by the close.
-        discard(of: queued)
+        discard(queued)
         throw completion.result > 0 ? ended : completion.refusal(deadline)
     }
 
     // MARK: Receiving
 
-    @inline(__always)
+    @inlinable @inline(__always)
     func takeNow<Element>(_ type: Element.Type) -> Reception<Element> {
         switch beginReceive() {
         case .go(let transfer):
@@ -86,7 +103,7 @@ extension ChannelCore {
     }
 
     /// Nil when it would have to wait.
-    @inline(__always)
+    @inlinable @inline(__always)
     func now<Element>(_ reception: Reception<Element>) throws -> Element? {
         switch reception {
         case .element(let element): return element
@@ -96,43 +113,52 @@ extension ChannelCore {
     }
 
     /// In a fiber or on a plain thread.
-    @inline(__always)
+    @inlinable @inline(__always)
     func receive<Element>(_ type: Element.Type, _ call: StaticString, _ deadline: Deadline) throws -> Element {
         while true {
             if let element = try now(takeNow(type)) { return element }
-            var queued: WaitNode?
-            let completion = wait(call, deadline: deadline) { node in
-                guard enqueueReceiver(node) else { return false }
-                queued = node
-                return true
-            }
-            if let filled = try filled(queued, completion, deadline) { return filled.take(Element.self) }
+            if let filled = try waitToReceive(call, deadline) { return filled.take(type) }
         }
     }
 
     /// In a task.
-    @inline(__always)
+    @inlinable @inline(__always)
     func receive<Element>(_ type: Element.Type, _ deadline: Deadline) async throws -> Element {
         while true {
             if let element = try now(takeNow(type)) { return element }
-            var queued: WaitNode?
-            let completion = await wait(deadline: deadline) { node in
-                guard enqueueReceiver(node) else { return false }
-                queued = node
-                return true
-            }
-            if let filled = try filled(queued, completion, deadline) { return filled.take(Element.self) }
+            if let filled = try await waitToReceive(deadline) { return filled.take(type) }
         }
     }
 
-    /// After a receiver's wait: the node with its element; nil when it has not waited.
-    private func filled(_ queued: WaitNode?, _ completion: Completion, _ deadline: Deadline) throws -> WaitNode? {
-        if let queued, completion.result == 0 {
-            if completion.isTaken { return queued }
-            giveBack(from: queued)
+    /// Where the element is that has come; nil when it has not waited.
+    @usableFromInline
+    func waitToReceive(_ call: StaticString, _ deadline: Deadline) throws -> FilledRoom? {
+        var queued: FilledRoom?
+        let completion = wait(call, deadline: deadline) { node in
+            guard enqueueReceiver(node) else { return false }
+            queued = FilledRoom(of: node)
+            return true
         }
-        if completion.result > 0 { throw ended }
-        if completion.isTaken { return nil }
-        throw completion.refusal(deadline)
+        return try filled(queued, completion, deadline)
+    }
+
+    @usableFromInline
+    func waitToReceive(_ deadline: Deadline) async throws -> FilledRoom? {
+        var queued: FilledRoom?
+        let completion = await wait(deadline: deadline) { node in
+            guard enqueueReceiver(node) else { return false }
+            queued = FilledRoom(of: node)
+            return true
+        }
+        return try filled(queued, completion, deadline)
+    }
+
+    @inline(__always)
+    private func filled(_ queued: FilledRoom?, _ completion: Completion, _ deadline: Deadline) throws -> FilledRoom? {
+        if completion.isTaken && completion.result == 0 { return queued }
+        if let queued {
+            if completion.result == 0 { giveBack(queued) } else { queued.leave() }
+        }
+        throw completion.result > 0 ? ended : completion.refusal(deadline)
     }
 }

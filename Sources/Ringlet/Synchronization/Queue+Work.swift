@@ -46,16 +46,22 @@ extension Queue: Sequence, AsyncSequence {
     /// In a fiber or on a plain thread, the elements up to the shutdown. A cancelled fiber's loop ends, too; its next wait
     /// throws.
     public struct Iterator: IteratorProtocol {
-        fileprivate let queue: Queue
+        @usableFromInline let queue: Queue
 
+        @usableFromInline init(_ queue: Queue) { self.queue = queue }
+
+        @inlinable
         public func next() -> Element? { try? queue.get() }
     }
 
     /// In a task, the elements up to the shutdown.
     public struct AsyncIterator: AsyncIteratorProtocol {
-        fileprivate let queue: Queue
+        @usableFromInline let queue: Queue
+
+        @usableFromInline init(_ queue: Queue) { self.queue = queue }
 
         /// - Throws: `CancellationError`.
+        @inlinable
         public func next() async throws -> Element? {
             do {
                 return try await queue.get()
@@ -66,8 +72,10 @@ extension Queue: Sequence, AsyncSequence {
     }
 
     /// All iterators get from the same elements.
-    public func makeIterator() -> Iterator { Iterator(queue: self) }
+    @inlinable
+    public func makeIterator() -> Iterator { Iterator(self) }
 
     /// All iterators get from the same elements.
-    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(queue: self) }
+    @inlinable
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
 }

@@ -19,7 +19,7 @@
 /// Nothing is lost: an element that came in the turn in which its getter was cancelled goes to the next one, or back to
 /// where the next `get` finds it. A `put` that throws has put nothing.
 public final class Queue<Element: Sendable>: Sendable {
-    let core: ChannelCore
+    @usableFromInline let core: ChannelCore
 
     /// - Parameters:
     ///   - order: Which element is got first.
@@ -90,6 +90,7 @@ public final class Queue<Element: Sendable>: Sendable {
     ///
     /// - Returns: False when it would have to wait.
     /// - Throws: ``QueueError/shutDown``.
+    @inlinable
     public func tryPut(_ element: Element) throws -> Bool { try core.trySend(element) }
 
     /// Puts, and waits for room. In a fiber or on a plain thread.
@@ -97,6 +98,7 @@ public final class Queue<Element: Sendable>: Sendable {
     /// - Throws: ``QueueError/shutDown``; `CancellationError` and ``TimeoutError`` when the wait ends early. Nothing was put
     ///   then.
     @available(*, noasync, message: "in a task, await queue.put(_:)")
+    @inlinable
     public func put(_ element: Element, deadline: Deadline = .never) throws {
         try core.send(element, "queue.put(_:)", deadline)
     }
@@ -104,6 +106,7 @@ public final class Queue<Element: Sendable>: Sendable {
     /// Puts, and waits for room. In a task.
     ///
     /// - Throws: As the synchronous form.
+    @inlinable
     public func put(_ element: Element, deadline: Deadline = .never) async throws {
         try await core.send(element, deadline)
     }
@@ -114,6 +117,7 @@ public final class Queue<Element: Sendable>: Sendable {
     ///
     /// - Returns: Nil when it would have to wait.
     /// - Throws: ``QueueError/shutDown`` when nothing more comes.
+    @inlinable
     public func tryGet() throws -> Element? { try core.now(core.takeNow(Element.self)) }
 
     /// Gets an element, and waits for one. In a fiber or on a plain thread.
@@ -121,6 +125,7 @@ public final class Queue<Element: Sendable>: Sendable {
     /// - Throws: ``QueueError/shutDown`` when nothing more comes; `CancellationError` and ``TimeoutError`` when the wait ends
     ///   early.
     @available(*, noasync, message: "in a task, await queue.get()")
+    @inlinable
     public func get(deadline: Deadline = .never) throws -> Element {
         try core.receive(Element.self, "queue.get()", deadline)
     }
@@ -128,6 +133,7 @@ public final class Queue<Element: Sendable>: Sendable {
     /// Gets an element, and waits for one. In a task.
     ///
     /// - Throws: As the synchronous form.
+    @inlinable
     public func get(deadline: Deadline = .never) async throws -> Element {
         try await core.receive(Element.self, deadline)
     }

@@ -47,7 +47,7 @@ public struct SelectCase<Result> {
             enqueue: { core.enqueueReceiver($0) },
             finish: { try body($0.outcome.result == 0 ? $0.take(Element.self) : nil) },
             refuse: { branch in
-                if branch.outcome.result == 0 { core.giveBack(from: branch) }
+                if branch.outcome.result == 0 { core.giveBack(FilledRoom(of: branch)) }
                 return true
             },
             drop: { _ in })
@@ -62,12 +62,12 @@ public struct SelectCase<Result> {
             enqueue: { core.enqueueSender($0, with: element) },
             finish: { branch in
                 if branch.outcome.result == 0 { return try body() }
-                core.discard(of: branch)
+                core.discard(FilledRoom(of: branch))
                 throw core.ended
             },
             // Sent is sent.
             refuse: { _ in false },
-            drop: { core.discard(of: $0) })
+            drop: { core.discard(FilledRoom(of: $0)) })
     }
 }
 
