@@ -43,6 +43,7 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
     /// Says to a waiter that the channel was closed.
     static let closed = Completion(1)
 
+    @usableFromInline
     init(_ type: ElementType, capacity: Int, order: ElementStore.Order = .firstInFirstOut, ended: any Error) {
         self.capacity = capacity
         self.ended = ended

@@ -2,9 +2,10 @@
 ///
 /// An element comes and goes through a place: whoever knows its type initializes ``vacancy`` and says ``filled()``, or moves
 /// out of ``next`` and says ``emptied()``.
-@safe
+@usableFromInline @safe
 struct ElementStore: ~Copyable {
-    enum Order: UInt8 {
+    @usableFromInline
+    enum Order: UInt8, Sendable {
         case firstInFirstOut, lastInFirstOut
         /// The smallest first, and of equal ones that which came first.
         case priority
@@ -194,21 +195,22 @@ struct ElementStore: ~Copyable {
     private var spare: UnsafeMutableRawPointer { unsafe memory.unsafelyUnwrapped + slots &* stride }
 }
 
-/// What a store must know of its elements.
-@safe
+/// What a store must know of its elements. Made in the user's code, so that each of these is the type's own.
+@usableFromInline @safe
 struct ElementType: Sendable {
-    typealias Place = UnsafeMutableRawPointer
+    @usableFromInline typealias Place = UnsafeMutableRawPointer
 
-    let stride: Int
-    let alignment: Int
-    let move: @Sendable (_ to: Place, _ from: Place) -> Void
-    let destroy: @Sendable (Place) -> Void
+    @usableFromInline let stride: Int
+    @usableFromInline let alignment: Int
+    @usableFromInline let move: @Sendable (_ to: Place, _ from: Place) -> Void
+    @usableFromInline let destroy: @Sendable (Place) -> Void
     /// For priorities.
-    let precedes: @Sendable (Place, Place) -> Bool
+    @usableFromInline let precedes: @Sendable (Place, Place) -> Bool
 
     /// Where a number lies behind an element.
     var numberOffset: Int { (stride + 7) & ~7 }
 
+    @inlinable
     init<Element>(
         of type: Element.Type, precedes: (@Sendable (Element, Element) -> Bool)? = nil
     ) {

@@ -115,24 +115,14 @@ final class WaitNode: @unchecked Sendable {
         return unsafe made
     }
 
-    /// Room for an element, which somebody else fills.
-    func makeRoom<Element>(for type: Element.Type) {
-        _ = unsafe makeRoom(size: MemoryLayout<Element>.stride, alignment: MemoryLayout<Element>.alignment)
-    }
-
-    /// Room with an element, which somebody else takes.
-    func makeRoom<Element>(with element: Element) {
-        makeRoom(for: Element.self)
-        unsafe filledRoom.assumingMemoryBound(to: Element.self).initialize(to: element)
-    }
-
     /// Takes the element that lies in the room.
-    @inline(__always)
+    @inlinable @inline(__always)
     func take<Element>(_ type: Element.Type) -> Element {
         unsafe filledRoom.assumingMemoryBound(to: Element.self).move()
     }
 
     /// What lies in the room that was made for this wait.
+    @usableFromInline
     var filledRoom: UnsafeMutableRawPointer { unsafe room.unsafelyUnwrapped }
 
     deinit { unsafe room?.deallocate() }

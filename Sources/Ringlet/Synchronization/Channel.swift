@@ -18,6 +18,7 @@ public final class Channel<Element: Sendable>: Sendable {
 
     /// - Parameter capacity: How many elements may be on their way without a receiver; not negative. Memory is taken as
     ///   they come.
+    @inlinable
     public init(capacity: Int = 0) {
         precondition(capacity >= 0, "a channel's capacity is not negative")
         core = ChannelCore(ElementType(of: Element.self), capacity: capacity, ended: ChannelError.closed)

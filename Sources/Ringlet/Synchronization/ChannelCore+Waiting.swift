@@ -30,12 +30,22 @@ extension ChannelCore {
     /// In a fiber or on a plain thread.
     @inlinable @inline(__always)
     func send<Element>(_ element: Element, _ call: StaticString, _ deadline: Deadline) throws {
-        repeat {
+        if try trySend(element) {
+            if capacity == 0 { letReceiverRun() }
+        } else {
+            try sendLater(element, call, deadline)
+        }
+    }
+
+    /// Apart, so that what need not wait saves no registers for it.
+    @inlinable @inline(never)
+    func sendLater<Element>(_ element: Element, _ call: StaticString, _ deadline: Deadline) throws {
+        while try !waitToSend(call, deadline, { enqueueSender($0, with: element) }) {
             if try trySend(element) {
                 if capacity == 0 { letReceiverRun() }
                 return
             }
-        } while try !waitToSend(call, deadline, { enqueueSender($0, with: element) })
+        }
     }
 
     /// In a task.
@@ -115,9 +125,15 @@ extension ChannelCore {
     /// In a fiber or on a plain thread.
     @inlinable @inline(__always)
     func receive<Element>(_ type: Element.Type, _ call: StaticString, _ deadline: Deadline) throws -> Element {
+        if let element = try now(takeNow(type)) { return element }
+        return try receiveLater(type, call, deadline)
+    }
+
+    @inlinable @inline(never)
+    func receiveLater<Element>(_ type: Element.Type, _ call: StaticString, _ deadline: Deadline) throws -> Element {
         while true {
-            if let element = try now(takeNow(type)) { return element }
             if let filled = try waitToReceive(call, deadline) { return filled.take(type) }
+            if let element = try now(takeNow(type)) { return element }
         }
     }
 

@@ -25,6 +25,7 @@ public final class Queue<Element: Sendable>: Sendable {
     ///   - order: Which element is got first.
     ///   - capacity: How many elements the queue holds before a `put` waits; at least 1. Without one a `put` never does.
     ///     Memory is taken as elements come.
+    @inlinable
     public init(_ order: Order = .firstInFirstOut, capacity: Int = .max) {
         precondition(capacity > 0, "a queue has a capacity of at least 1; without a buffer it is a Channel")
         core = ChannelCore(
@@ -33,6 +34,7 @@ public final class Queue<Element: Sendable>: Sendable {
     }
 
     /// Begins with `elements`, which are put in their order. Traps when they are more than the capacity.
+    @inlinable
     public convenience init(
         _ elements: some Sequence<Element>, _ order: Order = .firstInFirstOut, capacity: Int = .max
     ) {
@@ -45,8 +47,14 @@ public final class Queue<Element: Sendable>: Sendable {
 
     /// Which element of a ``Queue`` is got first.
     public struct Order: Sendable {
-        let kind: ElementStore.Order
-        let precedes: (@Sendable (Element, Element) -> Bool)?
+        @usableFromInline let kind: ElementStore.Order
+        @usableFromInline let precedes: (@Sendable (Element, Element) -> Bool)?
+
+        @usableFromInline
+        init(kind: ElementStore.Order, precedes: (@Sendable (Element, Element) -> Bool)?) {
+            self.kind = kind
+            self.precedes = precedes
+        }
 
         /// The one that has been in the queue longest. O(1).
         public static var firstInFirstOut: Order { Order(kind: .firstInFirstOut, precedes: nil) }
@@ -58,6 +66,7 @@ public final class Queue<Element: Sendable>: Sendable {
         ///
         /// - Parameter areInIncreasingOrder: A strict weak order. It is called with the queue's own lock held, on whatever
         ///   thread puts or gets: it must neither wait nor use the queue.
+        @inlinable
         public static func priority(
             by areInIncreasingOrder: @escaping @Sendable (Element, Element) -> Bool
         ) -> Order { Order(kind: .priority, precedes: areInIncreasingOrder) }
@@ -174,6 +183,7 @@ public final class Queue<Element: Sendable>: Sendable {
 extension Queue.Order where Element: Comparable {
     /// The smallest; of equals, which was put first. O(log count). As in ``priority(by:)``, `<` must neither wait nor use
     /// the queue.
+    @inlinable
     public static var priority: Self { priority { $0 < $1 } }
 }
 
