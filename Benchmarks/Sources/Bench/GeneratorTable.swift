@@ -1,5 +1,4 @@
 internal import CSubjects
-internal import Foundation
 internal import Measure
 internal import Ringlet
 
@@ -45,35 +44,13 @@ func measureGenerators(_ plan: Plan) throws {
 }
 
 private enum Python {
-    private static let script = URL(filePath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "generators.py").path
+    private static let script = Program.path("generators.py")
 
     /// "Python 3.11.2"; nil where there is none.
-    static let version = try? run(["--version"])
+    static let version = try? Program.run(["python3", "--version"])
 
     static func sample(_ kind: String, _ argument: Int) throws -> Sample {
-        let text = try run([script, kind, "\(argument)"])
-        guard let nanoseconds = Double(text) else { throw Failure(text: text) }
-        return Sample(nanoseconds: nanoseconds)
-    }
-
-    private struct Failure: Error { let text: String }
-
-    private static func run(_ arguments: [String]) throws -> String {
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["python3"] + arguments
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        let text = String(decoding: data, as: UTF8.self)
-            .trimmingCharacters(in: .whitespacesAndNewlines)
-        guard process.terminationStatus == 0 else { throw Failure(text: text) }
-        return text
+        try Program.sample(["python3", script, kind, "\(argument)"])
     }
 }
 

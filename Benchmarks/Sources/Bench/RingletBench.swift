@@ -10,7 +10,8 @@ internal import TimerSubjects
 
 let usage = """
     ringlet-bench [--rounds N] [--only TEXT] SUBJECT...
-        switch  generators  fibers  tasks  spawn  timers  ring     tables, each with its reference
+        switch  generators  fibers  tasks  synchronization  spawn  timers  ring
+                                                             tables, each with its reference
     ringlet-bench sleepers fibers|tasks|tasks-of-swift COUNT     once, in this process
     ringlet-bench lives COUNT     coroutines made and dropped, and the memory afterwards
     ringlet-bench live-generators COUNT                          once, in this process
@@ -64,6 +65,7 @@ enum RingletBench {
             case "generators": try measureGenerators(plan)
             case "fibers": try measureFibers(plan)
             case "tasks": try measureTasks(plan)
+            case "synchronization": try measureSynchronization(plan)
             case "spawn": try measureSpawn(plan)
             case "timers": try measureTimers(plan)
             case "ring": try measureRing(plan)

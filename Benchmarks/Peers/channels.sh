@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Says which peers are installed, one a line: a name, a tab, and the command that measures it.
+#
+# Debian: golang-go, libboost-fiber-dev, python3; from PyPI: gevent.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+build=$here/../.build/peers
+mkdir -p "$build"
+
+if echo '#include <boost/fiber/all.hpp>' | g++ -x c++ -fsyntax-only - 2>/dev/null; then
+    g++ -std=c++17 -O2 -Wall -Wextra -Werror "$here/channels.cpp" \
+        -lboost_fiber -lboost_context -pthread -o "$build/channels-boost"
+    printf 'Boost.Fiber\t%s\n' "$build/channels-boost"
+fi
+if command -v go >/dev/null; then
+    go build -o "$build/channels-go" "$here/channels.go"
+    printf 'Go\t%s\n' "$build/channels-go"
+fi
+for library in gevent asyncio; do
+    if python3 -c "import $library" 2>/dev/null; then
+        printf '%s\tpython3 %s %s\n' "$library" "$here/channels.py" "$library"
+    fi
+done
