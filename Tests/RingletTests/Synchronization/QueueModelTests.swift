@@ -176,6 +176,7 @@ import Testing
                 }
             }
             for putter in putters { try await putter.end() }
+            try await awaitUntil("all is done") { done.count == 3 * count }
             try await queue.join(deadline: .after(patience))
             #expect(done.all.sorted() == Array(0..<3 * count))
             queue.shutdown(immediately: seed % 2 == 0)

@@ -140,8 +140,8 @@ import Testing
                 queue.shutdown(immediately: true)
             }.join()
             #expect(await getter.failure is CancellationError)
-            try await queue.join(deadline: .after(patience))
-            #expect(queue.unfinished == 0)
+            try #require(queue.unfinished == 0)
+            try await queue.join()
         }
         #expect(alive.value == 0)
     }
