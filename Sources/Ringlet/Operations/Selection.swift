@@ -16,6 +16,9 @@ final class Selection: WaitSource {
 
     func begin(_ node: WaitNode) { waiter.withLock { $0 = node } }
 
+    /// The wait is over. The waiter's node may keep this, its source, and would be kept by it.
+    func end() { waiter.withLock { $0 = nil } }
+
     /// For whoever took a branch out of its list and claimed it.
     func wake(_ place: Int) { waiter.withLock { $0 }?.wake(Completion(Int32(place))) }
 

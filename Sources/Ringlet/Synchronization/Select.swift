@@ -208,6 +208,7 @@ final class SelectWait {
     }
 
     private func end(_ completion: Completion, _ deadline: Deadline) throws -> (place: Int, node: WaitNode)? {
+        selection.end()
         let winner = isOver || completion.result < 0 ? nil : Int(completion.result)
         for (place, branch) in branches.enumerated() where place != winner { cases[place].drop(branch) }
         guard let winner, winner < branches.count else {

@@ -58,16 +58,16 @@ import Testing
     func `waiting receivers are served in their order, and the close wakes the rest (76)`(colour: Colour) async throws {
         try await withScheduler { scheduler in
             let channel = Channel<Int>(capacity: 3)
-            let served = Shared<[Int: Int]>([:])
+            let served = Journal<[Int]>()
             var strands: [Strand] = []
             for number in 0..<4 {
                 strands.append(
                     Strand(colour, on: scheduler) {
                         let element = try channel.receive()
-                        served.value[number] = element
+                        served.note([number, element])
                     } async: {
                         let element = try await channel.receive()
-                        served.value[number] = element
+                        served.note([number, element])
                     })
                 try await awaitUntil("it waits") { channel.balance == -number - 1 }
             }
@@ -75,7 +75,7 @@ import Testing
             for strand in strands.prefix(3) { try await strand.end() }
             channel.close()
             #expect(await strands[3].failure as? ChannelError == .closed)
-            #expect(served.value == [0: 0, 1: 1, 2: 2])
+            #expect(Set(served.all) == [[0, 0], [1, 1], [2, 2]])
         }
     }
 
