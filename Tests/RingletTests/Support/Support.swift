@@ -51,6 +51,16 @@ func awaitUntil(_ what: String, _ condition: () async -> Bool) async throws {
     }
 }
 
+/// Waits until the worker holds so many timers. A close on another scheduler may have it keep one more for a moment
+/// (`Worker.cancelAllAgain(on:)`).
+func awaitTimers(_ count: Int, on worker: Worker) async throws {
+    try await awaitUntil("\(count) timers are held") {
+        await withCheckedContinuation { continuation in
+            worker.perform { continuation.resume(returning: $0.timers.count == count) }
+        }
+    }
+}
+
 /// Runs `body` on a plain thread, which runs no task, and awaits its outcome.
 func onThread<Success: Sendable>(
     _ body: @escaping @Sendable () throws -> Success

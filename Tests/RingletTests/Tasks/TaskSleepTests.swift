@@ -103,8 +103,7 @@ import Testing
             try await Self.awaitTimer(place, on: scheduler)
             task.cancel()
             await #expect(throws: CancellationError.self) { try await task.value }
-            let timers = try await scheduler.spawn { scheduler.workers[0].timers.count }.join()
-            #expect(timers == 0)
+            try await awaitTimers(0, on: scheduler.workers[0])
         }
     }
 
@@ -183,12 +182,7 @@ import Testing
             }
             #expect(ended.value == 2000)
             #expect(cancelled.value > 0 && cancelled.value < 2000)
-            for index in 0..<2 {
-                let timers = try await scheduler.spawn(onWorker: index) {
-                    scheduler.workers[index].timers.count
-                }.join()
-                #expect(timers == 0)
-            }
+            for worker in scheduler.workers { try await awaitTimers(0, on: worker) }
         }
     }
 
