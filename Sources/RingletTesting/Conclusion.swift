@@ -6,33 +6,27 @@ final class Conclusion: Sendable {
     private struct State {
         var isOver = false
         var deadlock: DeadlockError?
-        /// Cancelled by a deadlock, which may come before it is known here.
-        var main: Task<Void, Never>?
         var whenOver: (@Sendable () -> Void)?
     }
 
     private let state = Mutex(State())
+    /// Cancelled by a deadlock, which may come while the thread that has made it is about to say so.
+    private let main = WorkerAnswer<Task<Void, Never>>()
 
     /// The first deadlock of the run; after it, what the main body returned means nothing.
     var deadlock: DeadlockError? { state.withLock { $0.deadlock } }
 
-    /// The main body is on its way.
-    func belongs(to main: Task<Void, Never>) {
-        let isDeadlocked = state.withLock { state in
-            state.main = main
-            return state.deadlock != nil
-        }
-        if isDeadlocked { main.cancel() }
-    }
+    /// The main body is on its way. Called once.
+    func belongs(to main: Task<Void, Never>) { self.main.give(main) }
 
     /// Cancels the main body. With the second deadlock the run is over, whatever is left of it, and the answer is false.
     func deadlocked(_ error: DeadlockError) -> Bool {
-        let (isFirst, main) = state.withLock { state in
+        let isFirst = state.withLock { state in
             let isFirst = state.deadlock == nil
             if isFirst { state.deadlock = error }
-            return (isFirst, state.main)
+            return isFirst
         }
-        if isFirst { main?.cancel() } else { conclude() }
+        if isFirst { main.wait(until: .never)?.cancel() } else { conclude() }
         return isFirst
     }
 
