@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// Cancellation is level-triggered: once a scope is cancelled, every wait in it throws `CancellationError`, until the
 /// body has been left. A body that returns a value nevertheless has its value returned. Scopes nest, and a shielded
-/// part, ``withoutCancellation(_:)``, keeps out what is cancelled outside it. trio's cancel scopes are the model.
+/// part, `withoutCancellation(_:)`, keeps out what is cancelled outside it. trio's cancel scopes are the model.
 ///
 /// A scope is entered once, by `run`. It may be handed to whoever is to cancel it, on any thread, also before it is
 /// entered.

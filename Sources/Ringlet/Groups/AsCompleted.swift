@@ -7,7 +7,9 @@
 ///
 /// It owns nothing and cancels nothing. It may be left half-way and resumed; something given twice comes once.
 ///
-/// - Parameter deadline: When it passes, the next step throws ``TimeoutError``.
+/// - Parameters:
+///   - items: What is waited for.
+///   - deadline: When it passes, the next step throws ``TimeoutError``.
 public func asCompleted<Item: Awaitable>(_ items: [Item], deadline: Deadline = .never) -> AsCompleted<Item> {
     AsCompleted(collector: EndCollector(unique(items)), deadline: deadline)
 }

@@ -28,7 +28,9 @@ public protocol Awaitable<Success>: AnyObject, Sendable {
     /// Calls come in the order in which they were asked for, on a worker, in no fiber: they must not wait. To do more,
     /// start a fiber in one.
     ///
-    /// - Parameter condition: Only for an end of this kind.
+    /// - Parameters:
+    ///   - condition: Only for an end of this kind.
+    ///   - body: Is given what has ended.
     /// - Returns: With which the call can be taken back. It may be dropped.
     @discardableResult
     func onEnd(_ condition: EndCondition, _ body: @escaping @Sendable (Self) -> Void) -> Link

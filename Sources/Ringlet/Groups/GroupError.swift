@@ -15,7 +15,7 @@ public struct GroupError: Error, CustomStringConvertible {
 public enum GroupUseError: Error, Hashable, CustomStringConvertible {
     /// The group has ended; the body that was to run was given up.
     case hasEnded
-    /// The child of ``Group/start(name:priority:_:)`` returned without having said that it is ready.
+    /// The child of `Group.start(name:priority:_:)` returned without having said that it is ready.
     case endedBeforeReady
 
     public var description: String {

@@ -1,6 +1,6 @@
 // MARK: - Waiting for several, without owning them
 
-/// When ``wait(for:until:deadline:)`` returns.
+/// When `wait(for:until:deadline:)` returns.
 public enum WaitCondition: Sendable {
     /// One has ended, however.
     case firstCompleted
@@ -10,7 +10,7 @@ public enum WaitCondition: Sendable {
     case allCompleted
 }
 
-/// What ``wait(for:until:deadline:)`` found: both in the order of the argument.
+/// What `wait(for:until:deadline:)` found: both in the order of the argument.
 public struct WaitResult<Item> {
     /// Those that have ended.
     public let done: [Item]

@@ -34,14 +34,14 @@ extension Channel {
         @inlinable
         public func trySend(_ element: Element) throws -> Bool { try open().trySend(element) }
 
-        /// As ``Channel/send(_:deadline:)-(_,_)``.
+        /// As `Channel.send(_:deadline:)`.
         @available(*, noasync, message: "in a task, await sender.send(_:)")
         @inlinable
         public func send(_ element: Element, deadline: Deadline = .never) throws {
             try open().send(element, deadline: deadline)
         }
 
-        /// As ``Channel/send(_:deadline:)-(_,_)``.
+        /// As `Channel.send(_:deadline:)`.
         @inlinable
         public func send(_ element: Element, deadline: Deadline = .never) async throws {
             try await open().send(element, deadline: deadline)
@@ -81,14 +81,14 @@ extension Channel {
         @inlinable
         public func tryReceive() throws -> Element? { try open().tryReceive() }
 
-        /// As ``Channel/receive(deadline:)-(_)``.
+        /// As `Channel.receive(deadline:)`.
         @available(*, noasync, message: "in a task, await receiver.receive()")
         @inlinable
         public func receive(deadline: Deadline = .never) throws -> Element {
             try open().receive(deadline: deadline)
         }
 
-        /// As ``Channel/receive(deadline:)-(_)``.
+        /// As `Channel.receive(deadline:)`.
         @inlinable
         public func receive(deadline: Deadline = .never) async throws -> Element {
             try await open().receive(deadline: deadline)

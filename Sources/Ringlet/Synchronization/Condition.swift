@@ -86,7 +86,7 @@ public final class Condition: WaitSource {
 
     /// Waits until `predicate` is true, which is asked with the lock held, at once and after each notification.
     ///
-    /// - Throws: As ``wait(deadline:)-(_)``, and what `predicate` throws.
+    /// - Throws: As `wait(deadline:)`, and what `predicate` throws.
     @available(*, noasync, message: "in a task, await condition.wait { }")
     public func wait(deadline: Deadline = .never, until predicate: () throws -> Bool) throws {
         try checkHeld()
@@ -95,7 +95,7 @@ public final class Condition: WaitSource {
 
     /// Waits until `predicate` is true, which is asked with the lock held, at once and after each notification.
     ///
-    /// - Throws: As ``wait(deadline:)-(_)``, and what `predicate` throws.
+    /// - Throws: As `wait(deadline:)`, and what `predicate` throws.
     public func wait(deadline: Deadline = .never, until predicate: () throws -> Bool) async throws {
         try checkHeld()
         while !(try predicate()) { try await wait(deadline: deadline) }

@@ -67,7 +67,7 @@ public final class Lock: WaitSource {
 
     /// Runs `body` with the lock held.
     ///
-    /// - Throws: As ``lock(deadline:)-(_)``, and what `body` throws.
+    /// - Throws: As `lock(deadline:)`, and what `body` throws.
     @available(*, noasync, message: "in a task, await lock.withLock { }")
     @_disfavoredOverload  // else a body that does not wait would choose it in a task, too
     public func withLock<Result>(deadline: Deadline = .never, _ body: () throws -> Result) throws -> Result {
@@ -77,7 +77,7 @@ public final class Lock: WaitSource {
 
     /// Runs `body` with the lock held.
     ///
-    /// - Throws: As ``lock(deadline:)-(_)``, and what `body` throws.
+    /// - Throws: As `lock(deadline:)`, and what `body` throws.
     public func withLock<Result>(deadline: Deadline = .never, _ body: () async throws -> Result) async throws
         -> Result
     {

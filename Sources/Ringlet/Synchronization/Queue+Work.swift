@@ -33,7 +33,7 @@ extension Queue {
     /// Ends the queue: puts throw ``QueueError/shutDown``, those that wait too, and getters get what is there and then the
     /// same error. Does not wait. Any thread.
     ///
-    /// - Parameter immediately: What is in the queue is dropped, and counts as done. ``join(deadline:)-(_)`` then waits only
+    /// - Parameter immediately: What is in the queue is dropped, and counts as done. `join(deadline:)` then waits only
     ///   for elements that somebody has got. It may follow a shutdown that was not immediate.
     public func shutdown(immediately: Bool = false) {
         if immediately { core.abandon() } else { core.close() }

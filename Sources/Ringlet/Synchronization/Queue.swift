@@ -158,7 +158,7 @@ public final class Queue<Element: Sendable>: Sendable {
     /// The element that is got next, which stays in the queue; waits for one that no getter has waited for. In a fiber or
     /// on a plain thread.
     ///
-    /// - Throws: As ``get(deadline:)-(_)``.
+    /// - Throws: As `get(deadline:)`.
     @available(*, noasync, message: "in a task, await queue.peek()")
     public func peek(deadline: Deadline = .never) throws -> Element {
         while true {

@@ -1,4 +1,4 @@
-/// One of the things that ``select(_:deadline:)-(_,_)`` waits for.
+/// One of the things that `select(_:deadline:)` waits for.
 ///
 /// What knows types is inlined into the user's code; how one of several waits is waited for knows none.
 public struct SelectCase<Result> {
