@@ -118,9 +118,7 @@ public final class CapacityLimiter: WaitSource {
         as holder: Holder = .current, deadline: Deadline = .never, _ body: () throws -> Result
     ) throws -> Result {
         try acquire(as: holder, deadline: deadline)
-        let outcome = Swift.Result { try body() }
-        try release(as: holder)
-        return try outcome.get()
+        return try holding(body) { try release(as: holder) }
     }
 
     /// Runs `body` with a token.
@@ -128,15 +126,7 @@ public final class CapacityLimiter: WaitSource {
         as holder: Holder = .current, deadline: Deadline = .never, _ body: () async throws -> Result
     ) async throws -> Result {
         try await acquire(as: holder, deadline: deadline)
-        let result: Result
-        do {
-            result = try await body()
-        } catch {
-            try release(as: holder)
-            throw error
-        }
-        try release(as: holder)
-        return result
+        return try await holding(body) { try release(as: holder) }
     }
 
     // MARK: Inside

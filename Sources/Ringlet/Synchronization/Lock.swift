@@ -72,7 +72,7 @@ public final class Lock: WaitSource {
     @_disfavoredOverload  // else a body that does not wait would choose it in a task, too
     public func withLock<Result>(deadline: Deadline = .never, _ body: () throws -> Result) throws -> Result {
         try lock(deadline: deadline)
-        return try unlocking(Swift.Result { try body() })
+        return try holding(body) { try unlock() }
     }
 
     /// Runs `body` with the lock held.
@@ -82,20 +82,7 @@ public final class Lock: WaitSource {
         -> Result
     {
         try await lock(deadline: deadline)
-        let result: Result
-        do {
-            result = try await body()
-        } catch {
-            try unlock()
-            throw error
-        }
-        try unlock()
-        return result
-    }
-
-    private func unlocking<Result>(_ outcome: Swift.Result<Result, any Error>) throws -> Result {
-        try unlock()
-        return try outcome.get()
+        return try await holding(body) { try unlock() }
     }
 
     // MARK: Waiting

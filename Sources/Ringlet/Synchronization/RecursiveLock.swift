@@ -70,9 +70,7 @@ public final class RecursiveLock: Sendable {
     @_disfavoredOverload  // else a body that does not wait would choose it in a task, too
     public func withLock<Result>(deadline: Deadline = .never, _ body: () throws -> Result) throws -> Result {
         try lock(deadline: deadline)
-        let outcome = Swift.Result { try body() }
-        try unlock()
-        return try outcome.get()
+        return try holding(body) { try unlock() }
     }
 
     /// Runs `body` with the lock held.
@@ -80,15 +78,7 @@ public final class RecursiveLock: Sendable {
         -> Result
     {
         try await lock(deadline: deadline)
-        let result: Result
-        do {
-            result = try await body()
-        } catch {
-            try unlock()
-            throw error
-        }
-        try unlock()
-        return result
+        return try await holding(body) { try unlock() }
     }
 
     // MARK: For conditions
