@@ -58,7 +58,7 @@ import Testing
         var all: [pthread_t] = []
         for number in 0..<threads {
             all.append(
-                startThread {
+                startPlainThread {
                     var own = 0
                     let coroutine = Coroutine<Int>(name: "\(number)") { first in
                         var value = first
@@ -102,21 +102,5 @@ import Testing
     private struct Handle: @unchecked Sendable {
         let coroutine: Coroutine<Int>
         init(_ coroutine: Coroutine<Int>) { self.coroutine = coroutine }
-    }
-
-    private func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
-        final class Box {
-            let body: @Sendable () -> Void
-            init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-        }
-        var thread = pthread_t()
-        let box = unsafe Unmanaged.passRetained(Box(body)).toOpaque()
-        unsafe pthread_create(
-            &thread, nil,
-            { box in
-                unsafe Unmanaged<Box>.fromOpaque(box.unsafelyUnwrapped).takeRetainedValue().body()
-                return nil
-            }, box)
-        return thread
     }
 }

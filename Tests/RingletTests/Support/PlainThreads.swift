@@ -4,6 +4,11 @@ import Testing
 
 /// Runs `body` on a thread of its own and waits.
 func onPlainThread(_ body: @escaping () -> Void) {
+    pthread_join(startPlainThread(body), nil)
+}
+
+/// Runs `body` on a thread of its own, which somebody must join.
+func startPlainThread(_ body: @escaping () -> Void) -> pthread_t {
     final class Box {
         let body: () -> Void
         init(_ body: @escaping () -> Void) { self.body = body }
@@ -16,7 +21,7 @@ func onPlainThread(_ body: @escaping () -> Void) {
             unsafe Unmanaged<Box>.fromOpaque(box.unsafelyUnwrapped).takeRetainedValue().body()
             return nil
         }, box)
-    pthread_join(thread, nil)
+    return thread
 }
 
 /// The kernel's number of this thread.
