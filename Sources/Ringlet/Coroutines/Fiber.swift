@@ -109,9 +109,7 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
     ///   ``TimeoutError``; `Errno.deadlock` when a fiber joins itself.
     @available(*, noasync, message: "in a task, await fiber.join()")
     public func join(deadline: Deadline = .never) throws -> Success {
-        if !isFinished {
-            try checkEnd(waitForEnd(deadline: deadline), deadline)
-        }
+        try wait(deadline: deadline)
         return try result()
     }
 
@@ -119,14 +117,8 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
     ///
     /// - Throws: As the synchronous form; the joining task's cancellation leaves this fiber running.
     public func join(deadline: Deadline = .never) async throws -> Success {
-        if !isFinished {
-            try checkEnd(await waitForEnd(deadline: deadline), deadline)
-        }
+        try await wait(deadline: deadline)
         return try result()
-    }
-
-    private func checkEnd(_ completion: Completion, _ deadline: Deadline) throws {
-        if completion.result < 0 { throw completion.error(deadline) }
     }
 }
 

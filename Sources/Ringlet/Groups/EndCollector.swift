@@ -48,13 +48,11 @@ final class EndCollector<Item: Awaitable>: Sendable {
 
     /// Waits until there is one to take, unless there is.
     func waitForNext(deadline: Deadline) throws {
-        let completion = wait("wait(for:)", deadline: deadline) { add($0) }
-        if completion.result < 0 { throw completion.error(deadline) }
+        try wait("wait(for:)", deadline: deadline) { add($0) }.orThrow(deadline)
     }
 
     func waitForNext(deadline: Deadline) async throws {
-        let completion = await wait(deadline: deadline) { add($0) }
-        if completion.result < 0 { throw completion.error(deadline) }
+        try await wait(deadline: deadline) { add($0) }.orThrow(deadline)
     }
 
     private func add(_ node: WaitNode) -> Bool {

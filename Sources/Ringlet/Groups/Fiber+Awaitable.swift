@@ -8,8 +8,7 @@ extension Fiber: Awaitable {
     @available(*, noasync, message: "in a task, await fiber.wait()")
     public func wait(deadline: Deadline) throws {
         if isFinished { return }
-        let completion = waitForEnd(deadline: deadline)
-        if completion.result < 0 { throw completion.error(deadline) }
+        try waitForEnd(deadline: deadline).orThrow(deadline)
     }
 
     /// Waits for the end, whatever it is. In a task.
@@ -17,8 +16,7 @@ extension Fiber: Awaitable {
     /// - Throws: `CancellationError` when the *waiting* task is cancelled; ``TimeoutError``.
     public func wait(deadline: Deadline) async throws {
         if isFinished { return }
-        let completion = await waitForEnd(deadline: deadline)
-        if completion.result < 0 { throw completion.error(deadline) }
+        try await waitForEnd(deadline: deadline).orThrow(deadline)
     }
 }
 

@@ -87,14 +87,12 @@ extension Promise: QueuedEnd {
     @available(*, noasync, message: "in a task, await promise.wait()")
     public func wait(deadline: Deadline) throws {
         if end.isComplete { return }
-        let completion = wait("promise.wait()", deadline: deadline) { end.add($0) }
-        if completion.result < 0 { throw completion.error(deadline) }
+        try wait("promise.wait()", deadline: deadline) { end.add($0) }.orThrow(deadline)
     }
 
     public func wait(deadline: Deadline) async throws {
         if end.isComplete { return }
-        let completion = await wait(deadline: deadline) { end.add($0) }
-        if completion.result < 0 { throw completion.error(deadline) }
+        try await wait(deadline: deadline) { end.add($0) }.orThrow(deadline)
     }
 
     func withdraw(_ node: WaitNode) -> Bool { end.withdraw(node) }

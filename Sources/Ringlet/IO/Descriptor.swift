@@ -154,7 +154,7 @@ final class Descriptor: WaitSource {
             }
             return fiber.perform(.close(raw), deadline: .never)
         }
-        if completion.result < 0 { throw completion.error(.never) }
+        try completion.orThrow(.never)
     }
 
     /// From a task. Runs to its end even when the task is cancelled.

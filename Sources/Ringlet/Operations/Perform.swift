@@ -13,6 +13,12 @@ extension Completion {
         }
     }
 
+    /// Throws ``error(_:)`` when the wait ended early or the operation failed.
+    @inline(__always)
+    func orThrow(_ deadline: Deadline) throws {
+        if result < 0 { throw error(deadline) }
+    }
+
     /// ECANCELED, or EINTR as above, although neither the caller nor a deadline asked for it.
     var isUnexplainedCancel: Bool { (result == -125 || result == -4) && reason == .none }
 }

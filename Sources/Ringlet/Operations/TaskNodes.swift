@@ -27,12 +27,8 @@ struct TaskNodes: ~Copyable {
 
     /// A node for the task that parks now, and the wait's token.
     mutating func take(for task: ParkedTask, on worker: Worker) -> (WaitNode, OperationToken) {
-        if firstFree == Self.end { addPlace() }
-        let index = firstFree
-        let at = Int(index)
-        firstFree = places[at].nextFree
-        places[at].isTaken = true
-        let token = OperationToken(index: index, generation: places[at].generation)
+        let token = takePlace()
+        let at = token.index
         if let kept = unsafe places[at].node {
             let node = unsafe kept.takeUnretainedValue()
             node.serves(task, of: worker)
@@ -45,14 +41,19 @@ struct TaskNodes: ~Copyable {
 
     /// Notes the node of a task that waits by a continuation.
     mutating func hold(_ node: WaitNode) -> OperationToken {
+        let token = takePlace()
+        if let kept = unsafe places[token.index].node { unsafe kept.release() }
+        unsafe places[token.index].node = Unmanaged.passRetained(node)
+        return token
+    }
+
+    @inline(__always)
+    private mutating func takePlace() -> OperationToken {
         if firstFree == Self.end { addPlace() }
         let index = firstFree
-        let at = Int(index)
-        firstFree = places[at].nextFree
-        places[at].isTaken = true
-        if let kept = unsafe places[at].node { unsafe kept.release() }
-        unsafe places[at].node = Unmanaged.passRetained(node)
-        return OperationToken(index: index, generation: places[at].generation)
+        firstFree = places[Int(index)].nextFree
+        places[Int(index)].isTaken = true
+        return OperationToken(index: index, generation: places[Int(index)].generation)
     }
 
     /// The wait has ended.

@@ -105,7 +105,7 @@ public final class Barrier: WaitSource {
     }
 
     private func place(_ completion: Completion, _ deadline: Deadline) throws -> Int {
-        if completion.result < 0 { throw completion.refusal(deadline) }
+        try completion.orThrow(deadline)
         if completion.result == Self.broken { throw BarrierError.broken }
         return Int(completion.result)
     }

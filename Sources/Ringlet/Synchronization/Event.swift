@@ -39,7 +39,7 @@ public final class Event: WaitSource {
     @available(*, noasync, message: "in a task, await event.wait()")
     public func wait(deadline: Deadline = .never) throws {
         if isSet { return }
-        try check(wait("event.wait()", deadline: deadline) { enqueue($0) }, deadline)
+        try wait("event.wait()", deadline: deadline) { enqueue($0) }.orThrow(deadline)
     }
 
     /// Waits until the event is set. In a task.
@@ -47,7 +47,7 @@ public final class Event: WaitSource {
     /// - Throws: As the synchronous form.
     public func wait(deadline: Deadline = .never) async throws {
         if isSet { return }
-        try check(await wait(deadline: deadline) { enqueue($0) }, deadline)
+        try await wait(deadline: deadline) { enqueue($0) }.orThrow(deadline)
     }
 
     private func enqueue(_ node: WaitNode) -> Bool {
@@ -59,8 +59,4 @@ public final class Event: WaitSource {
     }
 
     func withdraw(_ node: WaitNode) -> Bool { waiters.withLock { $0.remove(node) } }
-
-    private func check(_ completion: Completion, _ deadline: Deadline) throws {
-        if completion.result < 0 { throw completion.refusal(deadline) }
-    }
 }

@@ -16,16 +16,14 @@ extension Queue {
     /// - Throws: `CancellationError` and ``TimeoutError`` when the wait ends early. An end that came in the same turn is told.
     @available(*, noasync, message: "in a task, await queue.join()")
     public func join(deadline: Deadline = .never) throws {
-        let completion = core.wait("queue.join()", deadline: deadline) { core.enqueueJoiner($0) }
-        if completion.result < 0 { throw completion.refusal(deadline) }
+        try core.wait("queue.join()", deadline: deadline) { core.enqueueJoiner($0) }.orThrow(deadline)
     }
 
     /// Waits until all elements are done with that were put. In a task.
     ///
     /// - Throws: As the synchronous form.
     public func join(deadline: Deadline = .never) async throws {
-        let completion = await core.wait(deadline: deadline) { core.enqueueJoiner($0) }
-        if completion.result < 0 { throw completion.refusal(deadline) }
+        try await core.wait(deadline: deadline) { core.enqueueJoiner($0) }.orThrow(deadline)
     }
 
     // MARK: The end
