@@ -24,6 +24,7 @@
 
 // Written in the child, before it has a second thread.
 bool curing_forked;
+uint32_t curing_forks;
 
 // The lock is held over a fork, so that the child finds both whole.
 static struct {
@@ -99,6 +100,7 @@ static void replace_descriptors(void) {
 
 static void in_child(void) {
     curing_forked = true;
+    curing_forks++;
     for (curing_ring *ring = owned.rings; ring; ring = ring->next) cut_off(ring);
     replace_descriptors();
     pthread_mutex_unlock(&owned.lock);
@@ -112,9 +114,13 @@ static void in_parent(void) { pthread_mutex_unlock(&owned.lock); }
 
 static void watch_forks(void) { pthread_atfork(before, in_parent, in_child); }
 
-int curing_own(int fd) {
+void curing_watch_forks(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
+}
+
+int curing_own(int fd) {
+    curing_watch_forks();
     pthread_mutex_lock(&owned.lock);
     size_t word = (size_t)fd / 64;
     if (word >= owned.words) {

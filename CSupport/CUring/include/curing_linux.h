@@ -35,6 +35,13 @@ static inline uint64_t curing_now(void) {
 extern bool curing_forked;
 static inline bool curing_is_forked(void) { return curing_forked; }
 
+// How many forks lie between this process and the one that used the library first. Written as above.
+extern uint32_t curing_forks;
+static inline uint32_t curing_fork_count(void) { return curing_forks; }
+
+// Makes forks count from here on, as a descriptor of the library's own does. Any thread.
+void curing_watch_forks(void);
+
 // Takes an open descriptor into the library's own: those that the child of a fork must not share, and
 // finds replaced by ones that lead nowhere. Returns 0 or -ENOMEM. Any thread.
 int curing_own(int fd);

@@ -36,10 +36,15 @@ struct ThreadParker: @unchecked Sendable {
         unsafe word.deallocate()
     }
 
-    /// Any thread, at most once.
+    /// Any thread, at most once before the sleeper has called ``rearm()``.
     func unpark() {
         unsafe curing_store_release(word, 1)
         unsafe curing_futex_wake(word)
+    }
+
+    /// The sleeper, once it has been woken: it may sleep again.
+    func rearm() {
+        unsafe curing_store_release(word, 0)
     }
 
     /// Sleeps until ``unpark()``. False when `deadline` (CLOCK_MONOTONIC nanoseconds) passed first.

@@ -10,6 +10,13 @@ enum Fork {
     @inline(__always)
     static var isChild: Bool { curing_is_forked() }
 
+    /// How many forks lie between this process and the one that used the library first.
+    @inline(__always)
+    static var count: UInt32 { curing_fork_count() }
+
+    /// Makes forks count from here on.
+    static func watch() { curing_watch_forks() }
+
     /// Throws what every call of a child gets that needs a scheduler.
     static func check() throws(SchedulerError) {
         if isChild { throw .forkedChild }

@@ -19,6 +19,19 @@ enum SignalCalls {
         return descriptor
     }
 
+    /// Makes `call` with every signal blocked in this thread, so that a thread that it starts blocks them: signals are
+    /// for the program's own threads. Not those that a fault raises where it happens; blocked, they would end the
+    /// process without a word of the handler.
+    static func whileBlocked<Result>(_ call: () -> Result) -> Result {
+        var set = sigset_t()
+        var before = sigset_t()
+        unsafe sigfillset(&set)
+        for fault in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT] { unsafe sigdelset(&set, fault) }
+        unsafe pthread_sigmask(SIG_SETMASK, &set, &before)
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+        return call()
+    }
+
     /// Bytes of one record; the signal's number is the first 32 bits.
     static let recordSize = 128
 }

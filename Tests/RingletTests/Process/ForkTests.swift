@@ -104,6 +104,30 @@ private func refusals(_ calls: [() throws -> Void]) -> Int32 {
         }
     }
 
+    @Test func `a child has the pool anew, without what was queued in the parent`() async throws {
+        await #expect(processExitsWith: .success) {
+            let pool = try ThreadPool(limit: 1)
+            let gate = Gate()
+            let ran = Flag()
+            let running = pool.spawn { gate.pass() }
+            let waiting = pool.spawn { ran.set() }
+            try await awaitUntil("the thread is taken") { gate.arrived == 1 }
+            let status = try await onThread {
+                inChild {
+                    guard pool.counts == ThreadPoolCounts(), try pool.run({ 4 }) == 4 else { return 98 }
+                    let jobs = (0..<20).map { number in pool.spawn { number } }
+                    guard try jobs.map({ try $0.join() }) == Array(0..<20) else { return 97 }
+                    guard pool.shutdown() == ThreadPoolReport(), !ran.isSet else { return 96 }
+                    return refusals([{ try running.join() }, { try waiting.join() }])
+                }
+            }
+            #expect(status == .exitCode(0))
+            gate.open()
+            try await waiting.join()
+            #expect(await pool.shutdown() == ThreadPoolReport())
+        }
+    }
+
     private static func descriptors() -> [Int32] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
         return names.compactMap { Int32($0) }
