@@ -21,7 +21,7 @@ public final class FiberPool: Sendable {
     private struct State {
         var members: [UInt64: AnyFiber] = [:]
         /// Happens when the last member has ended; made by who waits for that.
-        var emptied: Event?
+        var emptied: Occurrence?
     }
 
     private let state = Mutex(State())
@@ -97,7 +97,7 @@ public final class FiberPool: Sendable {
     }
 
     private func leaves(_ fiber: AnyFiber) {
-        let emptied: Event? = state.withLock { state in
+        let emptied: Occurrence? = state.withLock { state in
             state.members[fiber.id] = nil
             if !state.members.isEmpty { return nil }
             defer { state.emptied = nil }
@@ -163,10 +163,10 @@ public final class FiberPool: Sendable {
         return state.withLock { $0.members[fiber.id] != nil }
     }
 
-    private func emptied() -> Event? {
+    private func emptied() -> Occurrence? {
         state.withLock { state in
             if state.members.isEmpty { return nil }
-            let event = state.emptied ?? Event()
+            let event = state.emptied ?? Occurrence()
             state.emptied = event
             return event
         }

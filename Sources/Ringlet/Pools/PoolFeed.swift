@@ -24,14 +24,14 @@ final class PoolFeed<Output: Sendable>: Sendable {
         var feeder: AnyFiber?
         var isStopped = false
         /// Happens when there is something for the consumer.
-        var news: Event?
+        var news: Occurrence?
 
         mutating func takeSource() -> Box? {
             defer { source = nil }
             return source
         }
 
-        mutating func takeNews() -> Event? {
+        mutating func takeNews() -> Occurrence? {
             defer { news = nil }
             return news
         }
@@ -114,7 +114,7 @@ final class PoolFeed<Output: Sendable>: Sendable {
     }
 
     private func deliver(_ result: Result<Output, any Error>, _ number: Int) {
-        let news: Event? = state.withLock { state in
+        let news: Occurrence? = state.withLock { state in
             state.results[order == .ofSource ? number : state.arrived] = result
             state.arrived += 1
             return state.takeNews()
@@ -127,7 +127,7 @@ final class PoolFeed<Output: Sendable>: Sendable {
     private enum Step {
         case result(Result<Output, any Error>)
         case end
-        case wait(Event)
+        case wait(Occurrence)
     }
 
     private func step() -> Step {
@@ -140,7 +140,7 @@ final class PoolFeed<Output: Sendable>: Sendable {
                 defer { state.sourceFailure = nil }
                 return state.sourceFailure.map { .result(.failure($0)) } ?? .end
             }
-            let news = state.news ?? Event()
+            let news = state.news ?? Occurrence()
             state.news = news
             return .wait(news)
         }
