@@ -33,6 +33,9 @@ public class AnyFiber: @unchecked Sendable {
     /// Guards the reference, and of the object what says so.
     let extras = Mutex<FiberExtras?>(nil)
 
+    /// Somebody has seen the failure, or it was reported. Any thread, by exchange.
+    private let failureIsSeen = Atomic<Bool>(false)
+
     // The rest is the worker thread's.
 
     /// The task that hosts the stack, from the start until the fiber begins. Written before the fiber is queued.
@@ -90,9 +93,6 @@ public class AnyFiber: @unchecked Sendable {
         fatalError("a fiber has a body")
     }
 
-    /// What the body threw. After the end.
-    var endError: (any Error)? { nil }
-
     /// Keeps an outcome of a fiber whose body does not run.
     func fail(_ error: any Error) {
         fatalError("a fiber has an outcome")
@@ -104,6 +104,26 @@ public class AnyFiber: @unchecked Sendable {
     func joins(_ group: Group, at place: Int32) {
         self.group = group
         placeInGroup = place
+    }
+
+    // MARK: Failures that nobody sees
+
+    /// The error that the body ended with. After the end.
+    var failureOfBody: (any Error)? { nil }
+
+    /// Somebody is given the failure.
+    final func failureSeen() { failureIsSeen.store(true, ordering: .relaxed) }
+
+    /// The body has failed. On the worker's thread.
+    final func hasFailed() { if worker.isShuttingDown { worker.shared.lateFailures.add(self) } }
+
+    /// Tells the scheduler's handler of the failure, unless somebody has seen it. A cancelled fiber has not failed.
+    @inline(never)
+    final func reportFailure() {
+        guard let failure = failureOfBody, !(failure is CancellationError), !Fork.isChild,
+            !failureIsSeen.exchange(true, ordering: .relaxed)
+        else { return }
+        worker.shared.unseenErrors.report(UnseenError(error: failure, origin: .fiber, source: description))
     }
 
     // MARK: The host
@@ -145,7 +165,11 @@ public class AnyFiber: @unchecked Sendable {
 
     private func announceEnd() {
         end.complete()
-        if let group { group.childEnded(placeInGroup, endError) }
+        if let group {
+            // The group tells it, so it is seen.
+            if failureOfBody != nil { failureSeen() }
+            group.childEnded(placeInGroup, failureOfBody)
+        }
         worker.shared.fiberFinished()
     }
 }

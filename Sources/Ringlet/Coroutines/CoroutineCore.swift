@@ -60,8 +60,8 @@ class CoroutineCore: RawContext, @unchecked Sendable {
     override final func report(_ error: any Error) {
         if case CoroutineError.refusesToEnd = error {
             say("\(error) Nobody refers to it any more, and its stack is leaked.")
-        } else if !AnyCoroutine.tellUnseen(error, of: label) {
-            super.report(error)
+        } else {
+            UnseenErrors.report(UnseenError(error: error, origin: .coroutine, source: label))
         }
     }
 

@@ -61,10 +61,11 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
             unsafe value = place
         } catch {
             failure = error
+            hasFailed()
         }
     }
 
-    override var endError: (any Error)? { failure }
+    override var failureOfBody: (any Error)? { failure }
 
     override func fail(_ error: any Error) {
         operation = nil
@@ -73,14 +74,20 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
 
     /// The outcome of a fiber that has ended.
     private func result() throws -> Success {
-        if let failure { throw failure }
+        if let failure {
+            failureSeen()
+            throw failure
+        }
         return unsafe value.unsafelyUnwrapped.pointee
     }
 
     /// Nil until the fiber has ended. Any thread.
     public var outcome: Outcome<Success>? {
         guard isFinished else { return nil }
-        if let failure { return Outcome(failure: failure) }
+        if let failure {
+            failureSeen()
+            return Outcome(failure: failure)
+        }
         return unsafe .success(value.unsafelyUnwrapped.pointee)
     }
 
@@ -92,7 +99,7 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
     }
 
     deinit {
-        guard let value = unsafe value else { return }
+        guard let value = unsafe value else { return reportFailure() }
         unsafe value.deinitialize(count: 1)
         if MemoryLayout<Success>.size > 0 { unsafe value.deallocate() }
     }

@@ -104,7 +104,7 @@ class RawContext: @unchecked Sendable {
 
     /// Says that an error was thrown which nobody can catch.
     func report(_ error: any Error) {
-        say("\(label) ended with an error that nobody saw: \(error)")
+        UnseenErrors.report(UnseenError(error: error, origin: .generator, source: label))
     }
 
     /// Says something on stderr that nobody can be told otherwise.

@@ -57,11 +57,12 @@ public enum EndCondition: Sendable {
     /// It threw, or was cancelled.
     case failure
 
-    func holds(for outcome: Outcome<some Any>?) -> Bool {
+    /// - Parameter outcome: Looked at only when it matters: who looks at a failure has seen it.
+    func holds(for outcome: @autoclosure () -> Outcome<some Any>?) -> Bool {
         switch self {
         case .any: true
-        case .success: outcome?.isSuccess == true
-        case .failure: outcome?.isSuccess == false
+        case .success: outcome()?.isSuccess == true
+        case .failure: outcome()?.isSuccess == false
         }
     }
 }

@@ -112,6 +112,7 @@ extension Scheduler {
             worker.run { false }
             worker.end()
             _ = joinThreads(deadline: .never)
+            state.lateFailures.report()
         } else {
             main.blockUntilFinished()
             shutdown()

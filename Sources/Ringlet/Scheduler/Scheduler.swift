@@ -170,7 +170,9 @@ public final class Scheduler: Sendable {
         if Fork.isChild { return ShutdownReport() }
         precondition(!isCurrent, "Scheduler.shutdown() would wait for the thread it runs on")
         if state.beginShutdown() { requestShutdown(before: deadline) }
-        return joinThreads(deadline: deadline)
+        let report = joinThreads(deadline: deadline)
+        state.lateFailures.report()
+        return report
     }
 
     func requestShutdown(before deadline: Deadline = .never) {

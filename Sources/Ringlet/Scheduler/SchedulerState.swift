@@ -25,6 +25,12 @@ final class SchedulerState: Sendable {
     /// What has to end before the workers are told to.
     let generators = LiveGenerators()
 
+    /// Who is told of errors that nobody can catch.
+    let unseenErrors = UnseenErrors()
+
+    /// Fibers that failed during the shutdown.
+    let lateFailures = LateFailures()
+
     init(options: SchedulerOptions, kernel: KernelChoice) {
         self.kernel = kernel
         fiberStackSize = options.fiberStackSize

@@ -79,7 +79,7 @@ class AsyncGeneratorState<Element: Sendable, Sent: Sendable>: @unchecked Sendabl
             outgoing = failure
             consumer.resume()
         } else if let failure, !(failure is GeneratorExit) {
-            StandardError.say("ringlet: \(label) ended with an error that nobody saw: \(failure)")
+            UnseenErrors.report(UnseenError(error: failure, origin: .generator, source: label))
         }
     }
 

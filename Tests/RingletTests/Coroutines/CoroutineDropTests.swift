@@ -38,10 +38,11 @@ import Testing
 
     @Test func `scenario 12: an error that escapes is reported once`() throws {
         let reports = Journal<String>()
-        let previous = AnyCoroutine.setUnseenErrorHandler { error, coroutine in
-            reports.note("\(coroutine): \(error)")
+        // Other tests report to the process's handler, too.
+        let previous = UnseenError.setHandler { unseen in
+            if unseen.origin == .coroutine { reports.note("\(unseen.source): \(unseen.error)") }
         }
-        defer { AnyCoroutine.setUnseenErrorHandler(previous) }
+        defer { UnseenError.setHandler(previous) }
         do {
             let coroutine = Coroutine(name: "messy") {
                 do { try Coroutine.switchToParent() } catch { throw Failure(number: 12) }

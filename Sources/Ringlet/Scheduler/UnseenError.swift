@@ -1,0 +1,29 @@
+/// An error that nobody can catch any more: of a callback, or of a fiber, coroutine or generator whose end nobody saw.
+public struct UnseenError: Sendable, CustomStringConvertible {
+    /// What ended with it, or was cut short.
+    public enum Origin: Hashable, Sendable {
+        /// A fiber that nobody joined after its failure, or that failed while its scheduler shut down.
+        case fiber
+        /// A coroutine that was unwound because nobody referred to it any more.
+        case coroutine
+        /// A generator that was closed for the same reason, and threw in its clean-up.
+        case generator
+    }
+
+    public let error: any Error
+
+    public let origin: Origin
+
+    /// Who it was: the description of a fiber or coroutine; for a callback the kind and the place of the call that asked
+    /// for it.
+    public let source: String
+
+    public var description: String { "\(source) ended with an error that nobody saw: \(error)" }
+}
+
+/// Is told of errors that nobody can catch any more.
+///
+/// Called on the thread where the error came up, or where the last reference to its fiber or coroutine went away: it must
+/// not wait, and should be quick. One that throws is taken to have failed: the error that it was told of and its own become
+/// lines on stderr.
+public typealias UnseenErrorHandler = @Sendable (UnseenError) throws -> Void
