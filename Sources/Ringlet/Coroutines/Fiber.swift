@@ -158,12 +158,16 @@ extension Fiber where Success == Never {
     /// - Throws: `CancellationError`.
     @available(*, noasync, message: "in a task, await Scheduler.sleep(until:)")
     public static func sleep(until deadline: Deadline) throws {
+        try sleep(until: deadline, holdsScheduler: true)
+    }
+
+    static func sleep(until deadline: Deadline, holdsScheduler: Bool) throws {
         let fiber = try FiberRef.require("Fiber.sleep")
         if fiber.mustNotWait { throw fiber.cancellationError }
         let timer = fiber.withWorker {
             $0.timers.insert(
                 deadline: deadline.nanoseconds,
-                payload: Runnable(address: fiber.address, kind: .sleepingFiber).word)
+                payload: Runnable(address: fiber.address, kind: .sleepingFiber).word, holds: holdsScheduler)
         }
         if fiber.park(.timer, timer.bits).result < 0 { throw fiber.cancellationError }
     }

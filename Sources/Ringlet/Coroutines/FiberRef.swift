@@ -177,7 +177,7 @@ struct FiberRef: BitwiseCopyable, Equatable {
     static func trapOutside(_ call: StaticString) -> Never {
         fatalError(
             """
-            \(call) without `await` needs a fiber to suspend, and this code runs on a plain thread or \
+            \(call) without `await` needs a fiber to suspend, and this code runs on a plain thread, in a callback or \
             in a task. Call it from Fiber { } or Scheduler.run { }, or await it in a task.
             """)
     }

@@ -5,10 +5,12 @@ import SystemPackage
 extension Scheduler {
     /// Suspends the current fiber for at least `duration`; the same as ``Fiber/sleep(for:)``.
     ///
+    /// - Parameter holdsScheduler: False for a sleep that ``waitUntilIdle(deadline:)`` does not wait for.
     /// - Throws: `CancellationError`; `Errno.invalidArgument` when `duration` is negative.
     @available(*, noasync, message: "in a task, await Scheduler.sleep(for:)")
-    public static func sleep(for duration: Duration) throws {
-        try Fiber.sleep(for: duration)
+    public static func sleep(for duration: Duration, holdsScheduler: Bool = true) throws {
+        if duration < .zero { throw Errno.invalidArgument }
+        try Fiber.sleep(until: .after(duration), holdsScheduler: holdsScheduler)
     }
 
     /// Suspends the current task for at least `duration`.
@@ -16,17 +18,17 @@ extension Scheduler {
     /// See `sleep(until:)` for how it differs from `Task.sleep`.
     ///
     /// - Throws: `CancellationError`; `Errno.invalidArgument` when `duration` is negative.
-    public static func sleep(for duration: Duration) async throws {
+    public static func sleep(for duration: Duration, holdsScheduler: Bool = true) async throws {
         if duration < .zero { throw Errno.invalidArgument }
-        try await sleep(until: .after(duration))
+        try await sleep(until: .after(duration), holdsScheduler: holdsScheduler)
     }
 
     /// Suspends the current fiber until `deadline`; the same as ``Fiber/sleep(until:)``.
     ///
     /// - Throws: `CancellationError`.
     @available(*, noasync, message: "in a task, await Scheduler.sleep(until:)")
-    public static func sleep(until deadline: Deadline) throws {
-        try Fiber.sleep(until: deadline)
+    public static func sleep(until deadline: Deadline, holdsScheduler: Bool = true) throws {
+        try Fiber.sleep(until: deadline, holdsScheduler: holdsScheduler)
     }
 
     /// Suspends the current task until `deadline`; for ever, that is until it is cancelled, with
@@ -39,8 +41,8 @@ extension Scheduler {
     ///
     /// - Throws: `CancellationError` when the task is cancelled, before or during the sleep, and when the
     ///   scheduler shuts down.
-    public static func sleep(until deadline: Deadline) async throws {
-        let completion = try await Worker.forCurrentTask.sleep(until: deadline)
+    public static func sleep(until deadline: Deadline, holdsScheduler: Bool = true) async throws {
+        let completion = try await Worker.forCurrentTask.sleep(until: deadline, holds: holdsScheduler)
         if completion.result < 0 { throw CancellationError() }
     }
 }

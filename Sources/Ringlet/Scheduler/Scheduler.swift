@@ -105,7 +105,7 @@ public final class Scheduler: Sendable {
     }
 
     /// The worker for new work: the one that runs this thread, or the next in turn.
-    private var placement: Worker {
+    var placement: Worker {
         if let worker = CurrentThread.worker, worker.shared === state { return worker }
         let turn = nextWorker.wrappingAdd(1, ordering: .relaxed).oldValue
         return workers[Int(UInt(bitPattern: turn) % UInt(workers.count))]

@@ -31,6 +31,9 @@ final class SchedulerState: Sendable {
     /// Fibers that failed during the shutdown.
     let lateFailures = LateFailures()
 
+    /// Who waits until nothing is left to do.
+    let idleness = Idleness()
+
     init(options: SchedulerOptions, kernel: KernelChoice) {
         self.kernel = kernel
         fiberStackSize = options.fiberStackSize
@@ -46,10 +49,12 @@ final class SchedulerState: Sendable {
 
     /// A worker has ended, or never began.
     func workerEnded() {
-        members.withLock {
+        let isLast = members.withLock {
             $0.running -= 1
             if $0.running == 0 { $0.workers = [] }
+            return $0.running == 0
         }
+        if isLast { idleness.ended() }
     }
 
     /// Written once, at the end of the scheduler's creation.

@@ -2,6 +2,8 @@
 public struct UnseenError: Sendable, CustomStringConvertible {
     /// What ended with it, or was cut short.
     public enum Origin: Hashable, Sendable {
+        /// A call by ``Scheduler/soon(fileID:line:_:)`` and its relatives.
+        case callback
         /// A fiber that nobody joined after its failure, or that failed while its scheduler shut down.
         case fiber
         /// A coroutine that was unwound because nobody referred to it any more.

@@ -1,16 +1,16 @@
 /// Sleeps of tasks by `Scheduler.sleep`: one timer each, whose word names the task.
 extension Worker {
     /// Suspends the current task, wherever it runs, until `deadline` or its cancellation.
-    func sleep(until deadline: Deadline) async -> Completion {
+    func sleep(until deadline: Deadline, holds: Bool) async -> Completion {
         if canPark(isolation: #isolation) {
             if isShuttingDown { return .cancelled(.shutdown) }
-            let timer = startSleep(of: .parkedTask(.current), until: deadline)
+            let timer = startSleep(of: .parkedTask(.current), until: deadline, holds: holds)
             return await TaskHost.wait(.timer, timer.bits, of: self)
         }
-        return await sleepByContinuation(until: deadline)
+        return await sleepByContinuation(until: deadline, holds: holds)
     }
 
-    private func sleepByContinuation(until deadline: Deadline) async -> Completion {
+    private func sleepByContinuation(until deadline: Deadline, holds: Bool) async -> Completion {
         let cell = WaitCell()
         return await withTaskCancellationHandler {
             await unsafe withUnsafeContinuation { continuation in
@@ -21,7 +21,7 @@ extension Worker {
                         _ = waiter.resume(with: .cancelled(.user))
                         return
                     }
-                    let timer = worker.startSleep(of: waiter, until: deadline)
+                    let timer = worker.startSleep(of: waiter, until: deadline, holds: holds)
                     if !cell.begin(timer.bits) { worker.endSleep(timer, reason: .user) }
                 }
             }
@@ -32,8 +32,8 @@ extension Worker {
         }
     }
 
-    private func startSleep(of task: Waiter, until deadline: Deadline) -> TimerToken {
-        timers.insert(deadline: deadline.nanoseconds, payload: Runnable(sleepOf: task).word)
+    private func startSleep(of task: Waiter, until deadline: Deadline, holds: Bool) -> TimerToken {
+        timers.insert(deadline: deadline.nanoseconds, payload: Runnable(sleepOf: task).word, holds: holds)
     }
 
     /// Ends a sleep early, unless it is over. On the worker's thread.

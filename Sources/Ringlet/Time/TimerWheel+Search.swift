@@ -4,7 +4,7 @@ extension TimerWheel {
     func tokens(where isIncluded: (UInt) -> Bool) -> [TimerToken] {
         var found: [TimerToken] = []
         func look(at index: Int) {
-            if isIncluded(nodes[index].payload) {
+            if isIncluded(nodes[index].payload & ~Self.idleMark) {
                 found.append(
                     TimerToken(index: UInt32(index), generation: nodes[index].generation))
             }

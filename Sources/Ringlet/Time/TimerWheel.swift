@@ -49,6 +49,11 @@ struct TimerWheel: ~Copyable {
 
     /// Timers held.
     private(set) var count = 0
+    /// Those among them that hold nothing up: nobody is to wait for them, or they never fire.
+    private(set) var idleCount = 0
+
+    /// The mark of such a timer, in its payload.
+    static let idleMark: UInt = 1 << 63
 
     /// An empty wheel at the time `now` (CLOCK_MONOTONIC nanoseconds).
     init(now: UInt64) {
@@ -67,11 +72,17 @@ struct TimerWheel: ~Copyable {
     }
 
     /// Holds a timer until `deadline`, which may lie in the past; one at `.max` never fires.
-    mutating func insert(deadline: UInt64, payload: UInt) -> TimerToken {
+    ///
+    /// - Parameters:
+    ///   - payload: A word whose uppermost bit is 0.
+    ///   - holds: False when nobody is to wait for the timer.
+    mutating func insert(deadline: UInt64, payload: UInt, holds: Bool = true) -> TimerToken {
         let index = takeCell()
+        let isIdle = !holds || deadline == .max
         nodes[index].deadline = deadline
-        nodes[index].payload = payload
+        nodes[index].payload = isIdle ? payload | Self.idleMark : payload
         count &+= 1
+        idleCount &+= isIdle ? 1 : 0
         if deadline < bound {
             bound = deadline
         }
@@ -289,6 +300,8 @@ struct TimerWheel: ~Copyable {
         freeCells[freeCount] = UInt32(truncatingIfNeeded: index)
         freeCount &+= 1
         count &-= 1
-        return nodes[index].payload
+        let payload = nodes[index].payload
+        idleCount &-= Int(truncatingIfNeeded: payload &>> 63)
+        return payload & ~Self.idleMark
     }
 }

@@ -31,6 +31,8 @@ struct Runnable: BitwiseCopyable, Equatable {
         case timedMessage
         /// Timers only: a close is to ask once more for what the worker has in flight; a retained ``Message``.
         case repeatedCancel
+        /// A ``Callback``, retained: to be made, or to be given its timer; or the timer.
+        case callback
     }
 
     let word: UInt

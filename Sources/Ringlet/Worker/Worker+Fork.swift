@@ -12,6 +12,7 @@ extension Worker {
         case .scheduledJob: runScheduledJob(runnable)
         case .newFiber: FiberHost.begin(runnable, on: self)
         case .message, .timedMessage: Message.deliver(runnable, to: self)
+        case .callback: Callback.drop(runnable)
         case .fiber, .operationDeadline, .sleepingFiber, .sleepingTask, .sleepingContinuation, .nodeDeadline,
             .repeatedCancel:
             break

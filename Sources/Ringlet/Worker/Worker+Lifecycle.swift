@@ -46,6 +46,7 @@ extension Worker {
         }
         endSleeps()
         endTaskWaits()
+        dropCallbacks()
     }
 
     /// Takes back the wake-up and gives up the thread. Nothing may be in flight any more.
@@ -142,6 +143,8 @@ extension Worker {
             case .nodeDeadline:
                 // Of a task whose job is on its way: the shutdown has ended its wait.
                 break
+            case .callback:
+                Callback.drop(runnable)
             default:
                 preconditionFailure("a worker ends after its fibers and operations")
             }
@@ -162,6 +165,8 @@ extension Worker {
             FiberHost.begin(runnable, on: self)
         case .message, .timedMessage:
             Message.deliver(runnable, to: self)
+        case .callback:
+            Callback.drop(runnable)
         case .fiber, .operationDeadline, .sleepingFiber, .sleepingTask, .sleepingContinuation,
             .nodeDeadline, .repeatedCancel:
             preconditionFailure("a worker ends after its fibers")

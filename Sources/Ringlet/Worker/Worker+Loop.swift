@@ -34,6 +34,7 @@ extension Worker {
         let settled = submittedSettling
         // Still to be looked at while the kernel has not taken all of them.
         if settled == settling.count { mustSettle = false }
+        if !callbacks.isEmpty { beginPass() }
         if timers.count > 0 { fireTimers() }
         harvest()
         if settled > 0 { settle(settled) }
@@ -45,7 +46,7 @@ extension Worker {
     /// The second part: one enter, which submits and, when there is nothing to run, waits.
     func rest() {
         // What the backlog holds may be what a completion depends on, so with one there is no wait.
-        if ready.isEmpty && inbox.isEmpty && !ring.hasBacklog && !mustSettle {
+        if ready.isEmpty && inbox.isEmpty && !ring.hasBacklog && !mustSettle && callbacks.isEmpty {
             waitForCompletions()
         } else if ring.pending > 0 || ring.needsEnter {
             enter(wait: false, timeout: -1)
@@ -96,6 +97,8 @@ extension Worker {
             FiberHost.begin(runnable, on: self)
         case .message, .timedMessage:
             Message.deliver(runnable, to: self)
+        case .callback:
+            Callback.run(runnable, on: self)
         case .fiber:
             preconditionFailure("looked at above")
         case .operationDeadline, .sleepingFiber, .sleepingTask, .sleepingContinuation,
@@ -122,9 +125,13 @@ extension Worker {
             }
             timeout = Int64(clamping: deadline &- now)
         }
-        guard inbox.park() else { return }
-        enter(wait: true, timeout: timeout)
-        inbox.unpark()
+        let isWatched = shared.idleness.isWanted && isQuiet
+        if isWatched && shared.idleness.becameQuiet(self) { return }
+        if inbox.park() {
+            enter(wait: true, timeout: timeout)
+            inbox.unpark()
+        }
+        if isWatched { quiet.end() }
     }
 
     /// The one call into the kernel.
@@ -248,6 +255,9 @@ extension Worker {
             WaitNode.named(by: due.address).interrupt(.deadline)
         case .repeatedCancel:
             Message.deliver(due, to: self)
+        case .callback:
+            Callback.isDue(due)
+            ready.push(due)
         case .job, .actorJob, .scheduledJob, .newFiber, .fiber, .message, .timedMessage:
             ready.push(due)
         }

@@ -30,6 +30,9 @@ final class Worker: @unchecked Sendable {
     /// itself. Any thread, by exchange.
     let stragglersAreTaken = Atomic<Bool>(false)
 
+    /// Whether there is nothing to do here, as far as somebody wants to know.
+    let quiet = QuietMark()
+
     // MARK: Bound to the thread
 
     let ring: Ring

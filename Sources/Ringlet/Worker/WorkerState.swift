@@ -1,6 +1,10 @@
 /// What only the worker's thread touches.
 struct WorkerState: ~Copyable {
     var ready = RunQueue()
+
+    /// Calls that were asked for on this thread and wait for the next pass.
+    var callbacks = RunQueue()
+
     var operations = OperationTable()
     var timers: TimerWheel
 
@@ -31,6 +35,9 @@ struct WorkerState: ~Copyable {
     /// Somebody depends on one of them: set until the turn that finds all of them submitted.
     var mustSettle = false
 
+    /// Operations in flight that nobody is to wait for.
+    var idleOperations = 0
+
     /// Submissions of the worker's own in flight: the wake-up, the main queue.
     var internalOperations = 0
 
@@ -59,6 +66,10 @@ extension Worker {
     @inline(__always) var ready: RunQueue {
         _read { yield state.value.ready }
         _modify { yield &state.value.ready }
+    }
+    @inline(__always) var callbacks: RunQueue {
+        _read { yield state.value.callbacks }
+        _modify { yield &state.value.callbacks }
     }
     @inline(__always) var operations: OperationTable {
         _read { yield state.value.operations }
@@ -104,6 +115,10 @@ extension Worker {
     @inline(__always) var mustSettle: Bool {
         get { state.value.mustSettle }
         set { state.value.mustSettle = newValue }
+    }
+    @inline(__always) var idleOperations: Int {
+        get { state.value.idleOperations }
+        set { state.value.idleOperations = newValue }
     }
     @inline(__always) var internalOperations: Int {
         get { state.value.internalOperations }

@@ -17,6 +17,64 @@ import Testing
 
     private static func failures(_ reports: Reports) -> [Failure] { reports.all.compactMap { $0.error as? Failure } }
 
+    // MARK: Callbacks
+
+    @Test func `scenario 31: a failing callback is reported, and the scheduler goes on`() async throws {
+        try await withScheduler { scheduler in
+            let reports = Self.watch(scheduler)
+            let isCalled = Flag()
+            scheduler.soon { throw Failure(number: 31) }
+            scheduler.later(.zero) { throw Failure(number: 32) }
+            scheduler.later(.milliseconds(1)) { isCalled.set() }
+            try await awaitUntil("the call after them") { isCalled.isSet }
+            #expect(Set(Self.failures(reports).map(\.number)) == [31, 32])
+            #expect(reports.all.allSatisfy { $0.origin == .callback })
+            let sources = reports.all.map(\.source)
+            #expect(sources.contains { $0.hasPrefix("the callback asked for at RingletTests/UnseenErrorTests.swift:") })
+            #expect(sources.contains { $0.hasPrefix("the timer set at RingletTests/UnseenErrorTests.swift:") })
+        }
+    }
+
+    @Test func `scenario 31: a handler that fails leaves it to stderr`() async throws {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            try await Scheduler.run {
+                let scheduler = try #require(Scheduler.current)
+                let isCalled = Flag()
+                scheduler.setUnseenErrorHandler { _ in throw Failure(number: 2) }
+                scheduler.soon { throw Failure(number: 1) }
+                scheduler.later(.milliseconds(1)) { isCalled.set() }
+                try yieldUntil("the call after it") { isCalled.isSet }
+            }
+        }
+        let lines = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+            .split(separator: "\n").filter { $0.hasPrefix("ringlet:") && !$0.contains("ring;") }
+        #expect(lines.count == 2, "\(lines)")
+        #expect(lines.first?.hasSuffix("ended with an error that nobody saw: Failure(number: 1)") == true)
+        #expect(lines.last?.hasSuffix("failed: Failure(number: 2)") == true)
+    }
+
+    @Test func `without a handler of its own a scheduler has the process's, and without that stderr`() async throws {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            let reports = Reports()
+            #expect(UnseenError.setHandler { reports.note($0) } == nil)
+            try await withScheduler { scheduler in
+                scheduler.soon { throw Failure(number: 1) }
+                try await awaitUntil("the report") { reports.count == 1 }
+                let own = Self.watch(scheduler)
+                scheduler.soon { throw Failure(number: 2) }
+                try await awaitUntil("the scheduler's report") { own.count == 1 }
+                #expect(scheduler.setUnseenErrorHandler(nil) != nil)
+                #expect(UnseenError.setHandler(nil) != nil)
+                scheduler.soon { throw Failure(number: 3) }
+                try await scheduler.spawn { try Fiber.yield() }.join()
+            }
+            #expect(reports.count == 1)
+        }
+        let output = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(output.contains("ended with an error that nobody saw: Failure(number: 3)"))
+        #expect(!output.contains("number: 1") && !output.contains("number: 2"))
+    }
+
     // MARK: Fibers
 
     @Test func `scenarios 41 and 48: a failure that nobody saw is reported once, when its last reference goes`() async throws {
