@@ -47,6 +47,7 @@ extension Worker {
             case .task, .parkedTask: ofTasks.append("a task: \(slot.wait)")
             case .closing: ofTasks.append("a close: \(slot.wait)")
             case .writer: ofTasks.append("a buffered writer: \(slot.wait)")
+            case .watcher: ofTasks.append("a watcher: \(slot.wait)")
             case .none: break
             }
         }

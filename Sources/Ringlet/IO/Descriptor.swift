@@ -23,12 +23,15 @@ final class Descriptor: WaitSource {
 
     init(_ raw: Int32) {
         self.raw = raw
+        OwnedDescriptors.insert(raw)
     }
 
     /// Whoever drops an open descriptor closes it; nothing can be in flight, since operations hold a
     /// reference.
     deinit {
-        if state.load(ordering: .relaxed) & Self.closing == 0 { SocketCalls.close(raw) }
+        if state.load(ordering: .relaxed) & Self.closing != 0 { return }
+        OwnedDescriptors.remove(raw)
+        SocketCalls.close(raw)
     }
 
     /// Counts an operation of `worker` in. False once closing has begun.
@@ -152,6 +155,7 @@ final class Descriptor: WaitSource {
             if !drained.isComplete {
                 _ = fiber.wait(in: self, deadline: .never) { drained.add($0) }
             }
+            OwnedDescriptors.remove(raw)
             return fiber.perform(.close(raw), deadline: .never)
         }
         try completion.orThrow(.never)
@@ -162,6 +166,7 @@ final class Descriptor: WaitSource {
         let worker = try Worker.forCurrentTask
         guard beginClose() else { throw Errno.badFileDescriptor }
         _ = await wait(deadline: .never, isShielded: true) { drained.add($0) }
+        OwnedDescriptors.remove(raw)
         let completion = await worker.performUncancellably(.close(raw))
         if completion.reason == .shutdown {
             // The worker ended before it could: nothing is in flight any more, so close it here.

@@ -92,8 +92,11 @@ struct Request: BitwiseCopyable {
     }
 
     /// Completes once when `descriptor` is readable.
-    static func pollReadable(_ descriptor: Int32) -> Request {
-        Request(CURING_OP_POLL_ADD, descriptor: descriptor, flags: 1 /* POLLIN */)
+    static func pollReadable(_ descriptor: Int32) -> Request { poll(descriptor, events: 1 /* POLLIN */) }
+
+    /// Completes once, with the events of poll(2) that have come: of `events`, and of POLLERR, POLLHUP and POLLRDHUP.
+    static func poll(_ descriptor: Int32, events: UInt32) -> Request {
+        Request(CURING_OP_POLL_ADD, descriptor: descriptor, flags: events)
     }
 
     /// Requests cancellation of the operation that was submitted with `userData`.

@@ -19,6 +19,9 @@ enum Waiter {
     /// A buffered writer, retained: the operation sends for it.
     case writer(Unmanaged<WriteBehind>)
 
+    /// A watcher, retained: the operation polls for it.
+    case watcher(Unmanaged<Watcher>)
+
     static func closing(_ descriptor: Descriptor) -> Waiter {
         unsafe .closing(Unmanaged.passRetained(descriptor))
     }
@@ -30,7 +33,7 @@ enum Waiter {
     /// False when somebody else ends the operation at a shutdown, or it must not be ended.
     var endsAtShutdown: Bool {
         switch self {
-        case .task, .parkedTask, .writer: true
+        case .task, .parkedTask, .writer, .watcher: true
         case .fiber, .closing, .none: false
         }
     }
@@ -51,6 +54,9 @@ enum Waiter {
         case .writer(let writer):
             unsafe writer.takeRetainedValue().sendEnded(completion)
             return nil
+        case .watcher(let watcher):
+            unsafe watcher.takeRetainedValue().answered(completion)
+            return nil
         case .fiber, .none:
             return nil
         }
@@ -64,7 +70,7 @@ struct PackedWaiter: BitwiseCopyable {
     private let word: UInt
 
     private enum Case: UInt {
-        case parkedTask, task, closing, writer, fiber, none
+        case parkedTask, task, closing, writer, fiber, none, watcher
     }
 
     static let none = PackedWaiter(.none, 0)
@@ -84,6 +90,7 @@ struct PackedWaiter: BitwiseCopyable {
         case .parkedTask(let task): self.init(.parkedTask, task.address)
         case .closing(let descriptor): self.init(.closing, UInt(bitPattern: unsafe descriptor.toOpaque()))
         case .writer(let writer): self.init(.writer, UInt(bitPattern: unsafe writer.toOpaque()))
+        case .watcher(let watcher): self.init(.watcher, UInt(bitPattern: unsafe watcher.toOpaque()))
         }
     }
 
@@ -110,6 +117,7 @@ struct PackedWaiter: BitwiseCopyable {
         case .parkedTask: return .parkedTask(ParkedTask(address: address))
         case .closing: return unsafe .closing(.fromOpaque(Self.object(at: address)))
         case .writer: return unsafe .writer(.fromOpaque(Self.object(at: address)))
+        case .watcher: return unsafe .watcher(.fromOpaque(Self.object(at: address)))
         }
     }
 

@@ -2,6 +2,8 @@
 public enum SchedulerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// `Scheduler.run` was called on a thread that runs a scheduler already.
     case nestedRun
+    /// A bare descriptor belongs to a connection, listener or file of Ringlet, which alone may wait for it.
+    case ownedDescriptor(Int32)
     /// The number of workers or the stack size is out of range.
     case invalidOption(String)
     /// An environment variable of Ringlet has a value that means nothing.
@@ -16,6 +18,8 @@ public enum SchedulerError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .nestedRun:
             "Scheduler.run was called inside a scheduler; spawn a fiber or a task instead"
+        case .ownedDescriptor(let descriptor):
+            "descriptor \(descriptor) belongs to an object of Ringlet; use the operations of that"
         case .invalidOption(let what):
             "invalid scheduler option: \(what)"
         case .invalidEnvironment(let what):

@@ -25,6 +25,9 @@ final class SchedulerState: Sendable {
     /// What has to end before the workers are told to.
     let generators = LiveGenerators()
 
+    /// Who is called when descriptors are ready.
+    let watchers = Watchers()
+
     /// Who is told of errors that nobody can catch.
     let unseenErrors = UnseenErrors()
 

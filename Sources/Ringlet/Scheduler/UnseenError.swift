@@ -4,6 +4,9 @@ public struct UnseenError: Sendable, CustomStringConvertible {
     public enum Origin: Hashable, Sendable {
         /// A call by ``Scheduler/soon(fileID:line:_:)`` and its relatives.
         case callback
+        /// A call by ``Scheduler/onReadable(_:holdsScheduler:fileID:line:_:)`` or its relative; the watch goes on, unless its
+        /// descriptor was closed.
+        case watcher
         /// A fiber that nobody joined after its failure, or that failed while its scheduler shut down.
         case fiber
         /// A coroutine that was unwound because nobody referred to it any more.

@@ -37,7 +37,7 @@ extension SchedulerError: CFailureConvertible {
         case .invalidOption: .errno(-Errno.invalidArgument.rawValue)
         case .invalidEnvironment, .fiberHostUnavailable: .environment
         case .forkedChild: .forked
-        case .nestedRun: .other
+        case .nestedRun, .ownedDescriptor: .other
         }
     }
 }

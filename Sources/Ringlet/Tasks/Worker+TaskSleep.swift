@@ -62,7 +62,7 @@ extension Runnable {
             self.init(
                 address: unsafe unsafeBitCast(continuation, to: UInt.self),
                 kind: .sleepingContinuation)
-        case .fiber, .closing, .writer, .none:
+        case .fiber, .closing, .writer, .watcher, .none:
             preconditionFailure("only a task sleeps like this")
         }
     }
