@@ -58,6 +58,17 @@ int curing_eventfd(void);
 // A close-on-exec signalfd(2) for `signals`, or a negative errno.
 int curing_signalfd(const sigset_t *signals);
 
+// Takes SIGINT, if its default action is in force and nobody else has it: the first one adds to the eventfd that this returns,
+// which stays the process's, and brings the default action back. -EBUSY when it cannot be taken, or another negative
+// errno. Any thread.
+int curing_take_interrupt(void);
+
+// Gives SIGINT back, once after each success of the former. A handler that was installed meanwhile stays. Any thread.
+void curing_give_interrupt(void);
+
+// Takes what was added to that eventfd. Any thread.
+void curing_acknowledge_interrupt(void);
+
 // Adds one to an eventfd. Any thread, async-signal-safe.
 void curing_eventfd_signal(int fd);
 

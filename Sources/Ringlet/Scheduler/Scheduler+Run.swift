@@ -9,8 +9,9 @@ extension Scheduler {
     /// Swift task, whose thread is only lent, it gets a thread of its own. When the body has ended, what
     /// is left is cancelled and awaited.
     ///
-    /// - Throws: What `body` throws; ``KernelRefusal``, ``SchedulerError`` or `Errno` when the
-    ///   scheduler cannot start.
+    /// - Throws: What `body` throws; ``KernelRefusal``, ``SchedulerError`` or `Errno` when the scheduler cannot start;
+    ///   ``SchedulerError/stopped`` after ``stop()``; ``InterruptError`` with
+    ///   ``SchedulerOptions/cancelsOnInterrupt``.
     @available(*, noasync, message: "in a task, await Scheduler.run { }")
     public static func run<Success>(
         _ options: SchedulerOptions = SchedulerOptions(),
@@ -18,9 +19,7 @@ extension Scheduler {
     ) throws -> Success {
         let (scheduler, isInline) = try makeForRun(options)
         let main = Fiber(name: "main", on: scheduler.workers[0], operation: body)
-        main.start()
-        scheduler.finish(isInline: isInline, main)
-        return try main.join()
+        return try scheduler.finish(MainRun(main, on: scheduler), isInline: isInline)
     }
 
     /// Runs `body` as the main task of a new scheduler and returns its value.
@@ -32,10 +31,8 @@ extension Scheduler {
         _ body: sending @escaping () async throws -> Success
     ) throws -> Success {
         let (scheduler, isInline) = try makeForRun(options)
-        let main = MainTask(body)
-        main.start(on: scheduler.workers[0])
-        scheduler.finish(isInline: isInline, main)
-        return try main.result()
+        let main = MainTask(on: scheduler.workers[0], body)
+        return try scheduler.finish(MainRun(main, on: scheduler), isInline: isInline)
     }
 
     /// Runs `body` as the main fiber of a new scheduler, while the calling task is suspended.
@@ -48,15 +45,7 @@ extension Scheduler {
         try Task.checkCancellation()
         let scheduler = try makeOnThreads(options)
         let main = Fiber(name: "main", on: scheduler.workers[0], operation: body)
-        main.start()
-        // Cancelling the calling task cancels the main body.
-        await withTaskCancellationHandler {
-            _ = await main.wait(deadline: .never, isShielded: true) { main.end.add($0) }
-        } onCancel: {
-            main.cancel()
-        }
-        await scheduler.shutDownAside()
-        return try await main.join()
+        return try await scheduler.finish(MainRun(main, on: scheduler))
     }
 
     /// Runs `body` as the main task of a new scheduler, while the calling task is suspended.
@@ -68,15 +57,8 @@ extension Scheduler {
     ) async throws -> Success {
         try Task.checkCancellation()
         let scheduler = try makeOnThreads(options)
-        let main = MainTask(body)
-        let task = main.start(on: scheduler.workers[0])
-        await withTaskCancellationHandler {
-            await task.value
-        } onCancel: {
-            task.cancel()
-        }
-        await scheduler.shutDownAside()
-        return try main.result()
+        let main = MainTask(on: scheduler.workers[0], body)
+        return try await scheduler.finish(MainRun(main, on: scheduler))
     }
 
     private static func makeForRun(_ options: SchedulerOptions) throws -> (Scheduler, Bool) {
@@ -103,10 +85,12 @@ extension Scheduler {
     }
 
     /// Waits for the main body, then shuts down.
-    private func finish(isInline: Bool, _ main: some MainBody) {
+    private func finish<Main>(_ run: MainRun<Main>, isInline: Bool) throws -> Main.Success {
+        let outcome: MainRun<Main>.Outcome
         if isInline {
             let worker = workers[0]
-            worker.run { main.isFinished }
+            worker.run { run.end.hasCome }
+            outcome = run.finish()
             _ = state.beginShutdown()
             requestShutdown()
             worker.run { false }
@@ -114,13 +98,33 @@ extension Scheduler {
             _ = joinThreads(deadline: .never)
             state.lateFailures.report()
         } else {
-            main.blockUntilFinished()
+            run.end.block()
+            outcome = run.finish()
             shutdown()
         }
+        return try outcome.get()
     }
 
+    /// The same, from a task. Cancelling it cancels the main body.
+    private func finish<Main>(_ run: MainRun<Main>) async throws -> Main.Success {
+        await run.wait()
+        let outcome = run.finish()
+        await shutDownAside()
+        return try outcome.get()
+    }
+
+    // MARK: Stopping
+
+    /// Ends the run that is under way, although its main body has not ended, after the present turns of the workers: it throws
+    /// ``SchedulerError/stopped``. `Scheduler.run` then cancels and awaits the body with everything else, and a
+    /// ``SchedulerRunner`` leaves it running. Any thread.
+    ///
+    /// - Returns: False when no run is under way, and nothing happens.
+    @discardableResult
+    public func stop() -> Bool { state.stopRun() }
+
     /// `shutdown()` blocks; a task must not.
-    private func shutDownAside() async {
+    func shutDownAside() async {
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             WorkerThread.runAside {
                 self.shutdown()
@@ -128,56 +132,4 @@ extension Scheduler {
             }
         }
     }
-}
-
-/// The body of `Scheduler.run`: a fiber or a task.
-private protocol MainBody: WaitSource {
-    var isFinished: Bool { get }
-
-    /// As ``WaitQueue/add(_:)``.
-    func queue(_ node: WaitNode) -> Bool
-}
-
-extension AnyFiber: MainBody {
-    fileprivate func queue(_ node: WaitNode) -> Bool { end.add(node) }
-}
-
-extension MainBody {
-    /// Blocks a plain thread.
-    func blockUntilFinished() {
-        let parker = ThreadParker()
-        defer { parker.deallocate() }
-        if queue(WaitNode(.thread(parker), in: self)) { _ = parker.park(until: .max) }
-    }
-}
-
-/// An `async` main body and its outcome.
-private final class MainTask<Success>: MainBody, @unchecked Sendable {
-    private let end = WaitQueue()
-    // Written by the task, then announced by `end`.
-    private var outcome: Result<Success, any Error>?
-    private var body: (() async throws -> Success)?
-
-    init(_ body: sending @escaping () async throws -> Success) {
-        self.body = body
-    }
-
-    @discardableResult
-    func start(on worker: Worker) -> Task<Void, Never> {
-        Task(name: "main", executorPreference: worker) {
-            let body = self.body!
-            self.body = nil
-            do {
-                self.outcome = .success(try await body())
-            } catch {
-                self.outcome = .failure(error)
-            }
-            self.end.complete()
-        }
-    }
-
-    var isFinished: Bool { end.isComplete }
-    func withdraw(_ node: WaitNode) -> Bool { end.withdraw(node) }
-    func queue(_ node: WaitNode) -> Bool { end.add(node) }
-    func result() throws -> Success { try outcome!.get() }
 }

@@ -2,6 +2,12 @@
 public enum SchedulerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// `Scheduler.run` was called on a thread that runs a scheduler already.
     case nestedRun
+    /// A runner's `run` or `close` was called while a main body of it runs.
+    case runInProgress
+    /// A runner was used after its close.
+    case closed
+    /// ``Scheduler/stop()`` was called before the main body had ended.
+    case stopped
     /// A bare descriptor belongs to a connection, listener or file of Ringlet, which alone may wait for it.
     case ownedDescriptor(Int32)
     /// The number of workers or the stack size is out of range.
@@ -18,6 +24,12 @@ public enum SchedulerError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .nestedRun:
             "Scheduler.run was called inside a scheduler; spawn a fiber or a task instead"
+        case .runInProgress:
+            "a SchedulerRunner runs one main body at a time, and is closed after the last; this one runs a body now"
+        case .closed:
+            "this SchedulerRunner was closed; make another one"
+        case .stopped:
+            "the scheduler was stopped before the main body had ended"
         case .ownedDescriptor(let descriptor):
             "descriptor \(descriptor) belongs to an object of Ringlet; use the operations of that"
         case .invalidOption(let what):

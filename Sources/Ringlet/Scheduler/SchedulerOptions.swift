@@ -14,18 +14,24 @@ public struct SchedulerOptions: Sendable, Hashable {
     /// How long a shutdown waits for ``AsyncGenerator``s to clean up before it cancels them with all the rest; not
     /// longer than half of the time until the shutdown's deadline.
     public var cleanUpLimit: Duration
+    /// Whether the first SIGINT during a run, `Scheduler.run` or that of a ``SchedulerRunner``, cancels the main body, so
+    /// that it cleans up and the run throws ``InterruptError``. The second one ends the process. Where the program handles
+    /// or ignores SIGINT itself, and while another run has it, this changes nothing.
+    public var cancelsOnInterrupt: Bool
 
     /// What is to go wrong, for tests. The environment variable `RINGLET_FAULTS` fills it in where it is nil.
     @_spi(Testing) public var faults: KernelFaults?
 
     public init(
         workers: Int = 1, fiberStackSize: Int = 256 * 1024, kernel: KernelPreference = .automatic,
-        cleanUpLimit: Duration = .seconds(30)
+        cleanUpLimit: Duration = .seconds(30),
+        cancelsOnInterrupt: Bool = false
     ) {
         self.workers = workers
         self.fiberStackSize = fiberStackSize
         self.kernel = kernel
         self.cleanUpLimit = cleanUpLimit
+        self.cancelsOnInterrupt = cancelsOnInterrupt
     }
 
     func validate() throws(SchedulerError) {

@@ -5,6 +5,10 @@ final class SchedulerState: Sendable {
     let kernel: KernelChoice
     let fiberStackSize: Int
     let cleanUpLimit: Duration
+    let cancelsOnInterrupt: Bool
+
+    /// The run of a main body, while one is under way.
+    private let run = Mutex<RunEnd?>(nil)
 
     /// Fibers that were spawned and have not ended. Written by any thread.
     private let fibers = Atomic<Int>(0)
@@ -41,6 +45,7 @@ final class SchedulerState: Sendable {
         self.kernel = kernel
         fiberStackSize = options.fiberStackSize
         cleanUpLimit = options.cleanUpLimit
+        cancelsOnInterrupt = options.cancelsOnInterrupt
     }
 
     func adopt(_ workers: [Worker]) {
@@ -68,6 +73,20 @@ final class SchedulerState: Sendable {
     var scheduler: Scheduler? { members.withLock { $0.scheduler } }
 
     var workers: [Worker] { members.withLock { $0.workers } }
+
+    // MARK: Runs
+
+    func runBegins(_ end: RunEnd) { run.withLock { $0 = end } }
+
+    func runEnds() { run.withLock { $0 = nil } }
+
+    /// Ends the run of a main body early. False when none is under way.
+    func stopRun() -> Bool {
+        guard let end = run.withLock({ $0 }) else { return false }
+        end.stop()
+        wakeAll()
+        return true
+    }
 
     // MARK: Fibers
 

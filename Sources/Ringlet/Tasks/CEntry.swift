@@ -37,7 +37,7 @@ extension SchedulerError: CFailureConvertible {
         case .invalidOption: .errno(-Errno.invalidArgument.rawValue)
         case .invalidEnvironment, .fiberHostUnavailable: .environment
         case .forkedChild: .forked
-        case .nestedRun, .ownedDescriptor: .other
+        case .nestedRun, .runInProgress, .closed, .stopped, .ownedDescriptor: .other
         }
     }
 }
