@@ -45,7 +45,7 @@ extension Worker {
             switch slot.waiter {
             case .fiber(let fiber): ofFibers[fiber.address] = slot.wait
             case .task, .parkedTask: ofTasks.append(DeadlockError.Wait(reason: slot.wait))
-            case .closing, .writer, .none: break
+            case .closing, .writer, .watcher, .none: break
             }
         }
         var waits: [DeadlockError.Wait] = []

@@ -14,13 +14,13 @@ protocol MainBody<Success>: WaitSource {
     func cancel()
 
     /// After the end.
-    func outcome() throws -> Success
+    func finalValue() throws -> Success
 }
 
 extension Fiber: MainBody {
     func begin() { start() }
     func queue(_ node: WaitNode) -> Bool { end.add(node) }
-    func outcome() throws -> Success { try join() }
+    func finalValue() throws -> Success { try join() }
 }
 
 /// An `async` main body and its outcome.
@@ -59,5 +59,5 @@ final class MainTask<Success>: MainBody, @unchecked Sendable {
     func withdraw(_ node: WaitNode) -> Bool { end.withdraw(node) }
     func queue(_ node: WaitNode) -> Bool { end.add(node) }
     func cancel() { task.withLock { $0 }?.cancel() }
-    func outcome() throws -> Success { try result!.get() }
+    func finalValue() throws -> Success { try result!.get() }
 }

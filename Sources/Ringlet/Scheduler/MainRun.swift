@@ -45,7 +45,7 @@ final class MainRun<Main: MainBody>: Sendable {
                 throw SchedulerError.stopped
             case .ended(let main, let isInterrupted):
                 do {
-                    return try main.outcome()
+                    return try main.finalValue()
                 } catch is CancellationError where isInterrupted {
                     throw InterruptError()
                 }
