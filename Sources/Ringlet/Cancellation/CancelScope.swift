@@ -31,6 +31,9 @@ public final class CancelScope: Sendable {
     private struct State {
         var phase = Phase.new
         var deadline: Deadline
+        /// Keeps the time of a scope that somebody is in.
+        var worker: Worker?
+        /// Made with the first deadline.
         var alarm: Alarm?
     }
 
@@ -92,7 +95,7 @@ public final class CancelScope: Sendable {
             }
             state.deadline = deadline
             // Under the lock, so that of two calls the later one also sets the later alarm.
-            state.alarm?.set(at: deadline)
+            setAlarm(in: &state)
         }
         if deadline.hasPassed { cancel(because: .deadline) }
     }
@@ -107,17 +110,25 @@ public final class CancelScope: Sendable {
         let deadline = try state.withLock { state throws(CancelScopeError) in
             guard case .new = state.phase else { throw .enteredTwice }
             state.phase = .active(target)
-            let alarm = Alarm(on: worker) { [weak self] in self?.cancel(because: .deadline) }
-            state.alarm = alarm
-            if state.deadline != .never && !state.deadline.hasPassed { alarm.set(at: state.deadline) }
+            state.worker = worker
+            if !state.deadline.hasPassed { setAlarm(in: &state) }
             return state.deadline
         }
         if deadline.hasPassed { cancel(because: .deadline) }
     }
 
+    private func setAlarm(in state: inout State) {
+        if let alarm = state.alarm { return alarm.set(at: state.deadline) }
+        guard state.deadline != .never, let worker = state.worker else { return }
+        let alarm = Alarm(on: worker) { [weak self] in self?.cancel(because: .deadline) }
+        alarm.set(at: state.deadline)
+        state.alarm = alarm
+    }
+
     func leave() {
         let alarm = state.withLock { state in
             state.phase = .ended
+            state.worker = nil
             defer { state.alarm = nil }
             return state.alarm
         }

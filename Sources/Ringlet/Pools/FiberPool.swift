@@ -145,8 +145,7 @@ public final class FiberPool: Sendable {
     public func join(deadline: Deadline = .never) throws {
         if isCurrentMember { throw Self.deadlock }
         guard let emptied = emptied() else { return }
-        let completion = emptied.wait("FiberPool.join", deadline: deadline)
-        if completion.result < 0 { throw completion.error(deadline) }
+        try emptied.wait("FiberPool.join", deadline: deadline).orThrow(deadline)
     }
 
     /// Waits until no fiber is left, also of those that are spawned meanwhile. Their errors stay with them.
@@ -154,8 +153,7 @@ public final class FiberPool: Sendable {
     /// As the synchronous form.
     public func join(deadline: Deadline = .never) async throws {
         guard let emptied = emptied() else { return }
-        let completion = await emptied.wait(deadline: deadline)
-        if completion.result < 0 { throw completion.error(deadline) }
+        try await emptied.wait(deadline: deadline).orThrow(deadline)
     }
 
     private var isCurrentMember: Bool {

@@ -129,7 +129,7 @@ extension Scheduler {
     private static func result(
         _ completion: Completion, _ wanted: Readiness, _ deadline: Deadline
     ) throws -> Readiness? {
-        if completion.result < 0 { throw completion.error(deadline) }
+        try completion.orThrow(deadline)
         let ready = Readiness(pollResult: completion.result, of: wanted)
         return ready.isEmpty ? nil : ready
     }

@@ -11,7 +11,7 @@ import Testing
     @Test func `threads are started on demand up to the limit, and the rest waits in order`() async throws {
         let pool = try ThreadPool(limit: 3)
         #expect(pool.counts == ThreadPoolCounts())
-        let gate = Gate()
+        let gate = ThreadGate()
         let order = Journal<Int>()
         let holders = (0..<3).map { _ in pool.spawn { gate.pass() } }
         try await awaitUntil("all threads are taken") { gate.arrived == 3 }
@@ -39,7 +39,7 @@ import Testing
 
     @Test func `a larger limit gives threads to what waits`() async throws {
         let pool = try ThreadPool(limit: 1)
-        let gate = Gate()
+        let gate = ThreadGate()
         let jobs = (0..<4).map { _ in pool.spawn { gate.pass() } }
         #expect(pool.counts.waiting == 3)
         try pool.resize(to: 3)
@@ -52,7 +52,7 @@ import Testing
 
     @Test func `a smaller limit sends idle threads away`() async throws {
         let pool = try ThreadPool(limit: 4)
-        let gate = Gate()
+        let gate = ThreadGate()
         let jobs = (0..<4).map { _ in pool.spawn { gate.pass() } }
         gate.open()
         for job in jobs { try await job.join() }
@@ -63,7 +63,7 @@ import Testing
 
     @Test func `idle threads end after a while, and new ones come`() async throws {
         let pool = try ThreadPool(name: "idle", limit: 4, idleTime: .milliseconds(1))
-        let gate = Gate()
+        let gate = ThreadGate()
         let jobs = (0..<4).map { _ in pool.spawn { gate.pass() } }
         try await awaitUntil("all run") { gate.arrived == 4 }
         gate.open()
@@ -138,7 +138,7 @@ import Testing
 
     @Test func `independent work does not go beyond the limit`() async throws {
         let pool = try ThreadPool(limit: 2)
-        let gate = Gate()
+        let gate = ThreadGate()
         let most = Shared(0)
         let jobs = (0..<50).map { _ in
             pool.spawn { most.value = max(most.value, pool.counts.threads) }
@@ -152,7 +152,7 @@ import Testing
 
     @Test func `a shutdown waits for what was accepted, and what comes later is refused`() async throws {
         let pool = try ThreadPool(name: "ended", limit: 1)
-        let gate = Gate()
+        let gate = ThreadGate()
         let running = pool.spawn { gate.pass(); return 1 }
         let waiting = pool.spawn { 2 }
         let ending = Task { await pool.shutdown() }
@@ -172,7 +172,7 @@ import Testing
 
     @Test func `a shutdown whose deadline passes says what is left, in fibers, tasks and threads`() async throws {
         let pool = try ThreadPool(limit: 1)
-        let gate = Gate()
+        let gate = ThreadGate()
         _ = pool.spawn(name: "slow") { gate.pass() }
         _ = pool.spawn { 2 }
         let left = ThreadPoolReport(threads: 1, running: ["slow"], waiting: 1)
@@ -186,7 +186,7 @@ import Testing
 
     @Test func `a shutdown is not cut short by cancellation`() async throws {
         let pool = try ThreadPool()
-        let gate = Gate()
+        let gate = ThreadGate()
         _ = pool.spawn { gate.pass() }
         let inTask = Task {
             unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
@@ -207,7 +207,7 @@ import Testing
 
     @Test func `a shutdown can discard what waits`() async throws {
         let pool = try ThreadPool(limit: 1)
-        let gate = Gate()
+        let gate = ThreadGate()
         let running = pool.spawn { gate.pass(); return 1 }
         let waiting = pool.spawn { 2 }
         _ = await pool.shutdown(deadline: .now, discardsWaiting: true)
@@ -218,7 +218,7 @@ import Testing
     }
 
     @Test func `a pool that is dropped does what it has accepted, and its threads end`() async throws {
-        let gate = Gate()
+        let gate = ThreadGate()
         let (job, crew) = try {
             let pool = try ThreadPool(limit: 1)
             _ = pool.spawn { gate.pass() }

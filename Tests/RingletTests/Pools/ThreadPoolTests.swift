@@ -10,7 +10,7 @@ private enum Local {
 }
 
 /// What holds a thread of a pool until it is let go.
-final class Gate: Sendable {
+final class ThreadGate: Sendable {
     private let condition = NSCondition()
     private let isOpen = Shared(false)
     private let arrivals = Counter()
@@ -75,7 +75,7 @@ final class Gate: Sendable {
 
     @Test func `84 the worker goes on while the work blocks`() async throws {
         let pool = try ThreadPool()
-        let gate = Gate()
+        let gate = ThreadGate()
         try await Scheduler.run {
             let blocked = Fiber { try pool.run { gate.pass() } }
             // Everything here runs on the one worker.
@@ -103,7 +103,7 @@ final class Gate: Sendable {
 
     @Test func `84 a cancelled fiber waits for the end of the work, and then throws`() async throws {
         let pool = try ThreadPool(limit: 1)
-        let gate = Gate()
+        let gate = ThreadGate()
         let sawCancel = Flag()
         try await Scheduler.run {
             let waiting = Fiber {
@@ -126,7 +126,7 @@ final class Gate: Sendable {
 
     @Test func `84 a cancelled task waits for the end of the work, and then throws`() async throws {
         let pool = try ThreadPool(limit: 1)
-        let gate = Gate()
+        let gate = ThreadGate()
         let done = Flag()
         let waiting = Task {
             defer { done.set() }
@@ -143,7 +143,7 @@ final class Gate: Sendable {
 
     @Test func `the error of work whose waiter was cancelled is not lost`() async throws {
         let pool = try ThreadPool(limit: 1)
-        let gate = Gate()
+        let gate = ThreadGate()
         try await Scheduler.run {
             let waiting = Fiber { try pool.run { gate.pass(); throw Failure(number: 5) } }
             try yieldUntil("the work blocks") { gate.arrived == 1 }
@@ -156,7 +156,7 @@ final class Gate: Sendable {
     @Test(arguments: [false, true])
     func `84 a fiber that abandons goes on at once, and the thread is used again`(_ fails: Bool) async throws {
         let pool = try ThreadPool(limit: 1)
-        let gate = Gate()
+        let gate = ThreadGate()
         try await Scheduler.run {
             let waiting = Fiber {
                 try pool.run(abandonOnCancel: true) {
@@ -176,7 +176,7 @@ final class Gate: Sendable {
 
     @Test func `84 a task that abandons goes on at once, and the thread is used again`() async throws {
         let pool = try ThreadPool(limit: 1)
-        let gate = Gate()
+        let gate = ThreadGate()
         let waiting = Task { try await pool.run(abandonOnCancel: true) { gate.pass() } }
         try await awaitUntil("the work blocks") { gate.arrived == 1 }
         waiting.cancel()
@@ -188,7 +188,7 @@ final class Gate: Sendable {
 
     @Test func `work that has no thread yet is taken back, in fibers and tasks, and never runs`() async throws {
         let pool = try ThreadPool(limit: 1)
-        let gate = Gate()
+        let gate = ThreadGate()
         let ran = Flag()
         let holder = pool.spawn { gate.pass() }
         try await Scheduler.run {
@@ -230,7 +230,7 @@ final class Gate: Sendable {
 
     @Test func `work that is spawned is joined by fibers, tasks and threads, also after its end`() async throws {
         let pool = try ThreadPool()
-        let gate = Gate()
+        let gate = ThreadGate()
         let job = pool.spawn { () -> Int in gate.pass(); return 9 }
         #expect(!job.isFinished)
         async let inTask = job.join()
@@ -244,7 +244,7 @@ final class Gate: Sendable {
 
     @Test func `a deadline or a cancelled joiner leaves the work alone`() async throws {
         let pool = try ThreadPool()
-        let gate = Gate()
+        let gate = ThreadGate()
         let job = pool.spawn { () -> Int in gate.pass(); return Task.isCancelled ? -1 : 9 }
         let deadline = Deadline.after(.milliseconds(1))
         await #expect(throws: TimeoutError(deadline: deadline)) { try await job.join(deadline: deadline) }
@@ -262,7 +262,7 @@ final class Gate: Sendable {
 
     @Test func `a job that is cancelled does not begin, or can see it`() async throws {
         let pool = try ThreadPool(limit: 1)
-        let gate = Gate()
+        let gate = ThreadGate()
         let running = pool.spawn { () -> Bool in gate.pass(); return Task.isCancelled }
         let waiting = pool.spawn { true }
         try await awaitUntil("one runs") { gate.arrived == 1 }
