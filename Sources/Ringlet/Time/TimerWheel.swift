@@ -49,7 +49,7 @@ struct TimerWheel: ~Copyable {
 
     /// Timers held.
     private(set) var count = 0
-    /// Those among them that hold nothing up: nobody is to wait for them, or they never fire.
+    /// Of these, how many hold nothing up: nobody is to wait for them, or they never fire.
     private(set) var idleCount = 0
 
     /// The mark of such a timer, in its payload.
@@ -83,9 +83,7 @@ struct TimerWheel: ~Copyable {
         nodes[index].payload = isIdle ? payload | Self.idleMark : payload
         count &+= 1
         idleCount &+= isIdle ? 1 : 0
-        if deadline < bound {
-            bound = deadline
-        }
+        if deadline < bound { bound = deadline }
         if deadline >= cursor {
             nodes[index].position = TimerNode.listed
             link(index, deadline: deadline)
@@ -262,11 +260,8 @@ struct TimerWheel: ~Copyable {
         nodes[list].previous = UInt32(truncatingIfNeeded: list)
         nodes[list].next = UInt32(truncatingIfNeeded: list)
         let level = list / Self.slotsPerLevel
-        let others = occupiedSlots[level] & ~(1 &<< UInt64(list % Self.slotsPerLevel))
-        occupiedSlots[level] = others
-        if others == 0 {
-            occupiedLevels &= ~(1 &<< UInt32(truncatingIfNeeded: level))
-        }
+        occupiedSlots[level] &= ~(1 &<< UInt64(list % Self.slotsPerLevel))
+        if occupiedSlots[level] == 0 { occupiedLevels &= ~(1 &<< UInt32(truncatingIfNeeded: level)) }
     }
 
     /// A cell for a new timer: the one freed last, which is likely still in the cache.
@@ -276,9 +271,7 @@ struct TimerWheel: ~Copyable {
             freeCount &-= 1
             return Int(freeCells[freeCount])
         }
-        if usedCells == nodes.capacity {
-            growSlab()
-        }
+        if usedCells == nodes.capacity { growSlab() }
         let unused = usedCells
         usedCells &+= 1
         // The slab grows without being filled.
@@ -300,8 +293,7 @@ struct TimerWheel: ~Copyable {
         freeCells[freeCount] = UInt32(truncatingIfNeeded: index)
         freeCount &+= 1
         count &-= 1
-        let payload = nodes[index].payload
-        idleCount &-= Int(truncatingIfNeeded: payload &>> 63)
-        return payload & ~Self.idleMark
+        idleCount &-= Int(truncatingIfNeeded: nodes[index].payload &>> 63)
+        return nodes[index].payload & ~Self.idleMark
     }
 }

@@ -8,8 +8,13 @@ import Testing
 @Suite(.timeLimit(.minutes(4))) struct ThreadPoolSizeTests {
     // MARK: Growing and shrinking
 
+    /// One whose idle threads stay, however long a test's next look takes.
+    private static func pool(limit: Int = ThreadPool.defaultLimit) throws -> ThreadPool {
+        try ThreadPool(limit: limit, idleTime: .seconds(3600))
+    }
+
     @Test func `threads are started on demand up to the limit, and the rest waits in order`() async throws {
-        let pool = try ThreadPool(limit: 3)
+        let pool = try Self.pool(limit: 3)
         #expect(pool.counts == ThreadPoolCounts())
         let gate = ThreadGate()
         let order = Journal<Int>()
@@ -25,7 +30,7 @@ import Testing
     }
 
     @Test func `calls one after another need one thread`() async throws {
-        let pool = try ThreadPool()
+        let pool = try Self.pool()
         for number in 0..<100 { #expect(try await pool.run { number } == number) }
         #expect(pool.counts == ThreadPoolCounts(threads: 1, idle: 1))
         try await Scheduler.run {
@@ -38,7 +43,7 @@ import Testing
     }
 
     @Test func `a larger limit gives threads to what waits`() async throws {
-        let pool = try ThreadPool(limit: 1)
+        let pool = try Self.pool(limit: 1)
         let gate = ThreadGate()
         let jobs = (0..<4).map { _ in pool.spawn { gate.pass() } }
         #expect(pool.counts.waiting == 3)
@@ -51,9 +56,10 @@ import Testing
     }
 
     @Test func `a smaller limit sends idle threads away`() async throws {
-        let pool = try ThreadPool(limit: 4)
+        let pool = try Self.pool(limit: 4)
         let gate = ThreadGate()
         let jobs = (0..<4).map { _ in pool.spawn { gate.pass() } }
+        try await awaitUntil("each has a thread") { gate.arrived == 4 }
         gate.open()
         for job in jobs { try await job.join() }
         try await awaitUntil("all are idle") { pool.counts.idle == 4 }
@@ -110,7 +116,7 @@ import Testing
     }
 
     @Test func `work whose fibers and tasks come back to a full pool gets a thread more`() async throws {
-        let pool = try ThreadPool(limit: 1)
+        let pool = try Self.pool(limit: 1)
         try await withScheduler { scheduler in
             let value = try await pool.run {
                 let fiber = scheduler.spawn {

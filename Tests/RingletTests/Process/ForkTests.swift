@@ -107,7 +107,7 @@ private func refusals(_ calls: [() throws -> Void]) -> Int32 {
     @Test func `a child has the pool anew, without what was queued in the parent`() async throws {
         await #expect(processExitsWith: .success) {
             let pool = try ThreadPool(limit: 1)
-            let gate = Gate()
+            let gate = ThreadGate()
             let ran = Flag()
             let running = pool.spawn { gate.pass() }
             let waiting = pool.spawn { ran.set() }

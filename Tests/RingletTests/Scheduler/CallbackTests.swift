@@ -143,18 +143,17 @@ import Testing
                 // What the closures held is gone at once.
                 #expect(things.value.allSatisfy { $0.object == nil })
             }
-            let timers = { try await scheduler.spawn { CurrentThread.worker?.timers.count }.join() }
+            let worker = scheduler.workers[0]
             if onWorker {
                 try await scheduler.spawn { ask() }.join()
-                #expect(try await timers() == 1000)
+                try await awaitTimers(1000, on: worker)
                 try await scheduler.spawn { cancel() }.join()
             } else {
                 try await onThread { ask() }
-                #expect(try await timers() == 1000)
+                try await awaitTimers(1000, on: worker)
                 try await onThread { cancel() }
             }
-            // A worker's next turn, where another thread has cancelled.
-            #expect(try await timers() == 0)
+            try await awaitTimers(0, on: worker)
             let handles = held.value.map { Weak($0) }
             held.value = []
             try await awaitUntil("the handles to go") { handles.allSatisfy { $0.object == nil } }
@@ -168,8 +167,7 @@ import Testing
                 // From here the worker is told of both, one after the other.
                 scheduler.later(Self.farAway) { isCalled.set() }.cancel()
             }
-            let left = try await scheduler.spawn { CurrentThread.worker?.timers.count }.join()
-            #expect(left == 0)
+            try await awaitTimers(0, on: scheduler.workers[0])
             #expect(!isCalled.isSet)
         }
     }
