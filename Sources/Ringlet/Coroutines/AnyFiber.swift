@@ -115,7 +115,9 @@ public class AnyFiber: @unchecked Sendable {
     final func failureSeen() { failureIsSeen.store(true, ordering: .relaxed) }
 
     /// The body has failed. On the worker's thread.
-    final func hasFailed() { if worker.isShuttingDown { worker.shared.lateFailures.add(self) } }
+    final func hasFailed(_ failure: any Error) {
+        if worker.isShuttingDown, !(failure is CancellationError) { worker.shared.lateFailures.add(self) }
+    }
 
     /// Tells the scheduler's handler of the failure, unless somebody has seen it. A cancelled fiber has not failed.
     @inline(never)

@@ -61,7 +61,7 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
             unsafe value = place
         } catch {
             failure = error
-            hasFailed()
+            hasFailed(error)
         }
     }
 

@@ -8,7 +8,7 @@ struct LateFailures: ~Copyable, Sendable {
     /// The fiber's worker.
     func add(_ fiber: AnyFiber) { fibers.withLock { $0.append(fiber) } }
 
-    /// After the shutdown.
+    /// By the last worker that ends. A fiber keeps its scheduler, so until then this keeps both.
     func report() {
         let late = fibers.withLock { fibers in
             defer { fibers = [] }

@@ -96,7 +96,6 @@ extension Scheduler {
             worker.run { false }
             worker.end()
             _ = joinThreads(deadline: .never)
-            state.lateFailures.report()
         } else {
             run.end.block()
             outcome = run.finish()

@@ -170,9 +170,7 @@ public final class Scheduler: Sendable {
         if Fork.isChild { return ShutdownReport() }
         precondition(!isCurrent, "Scheduler.shutdown() would wait for the thread it runs on")
         if state.beginShutdown() { requestShutdown(before: deadline) }
-        let report = joinThreads(deadline: deadline)
-        state.lateFailures.report()
-        return report
+        return joinThreads(deadline: deadline)
     }
 
     func requestShutdown(before deadline: Deadline = .never) {

@@ -62,7 +62,9 @@ final class SchedulerState: Sendable {
             if $0.running == 0 { $0.workers = [] }
             return $0.running == 0
         }
-        if isLast { idleness.ended() }
+        guard isLast else { return }
+        idleness.ended()
+        lateFailures.report()
     }
 
     /// Written once, at the end of the scheduler's creation.

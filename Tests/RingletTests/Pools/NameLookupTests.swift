@@ -5,11 +5,11 @@ import Testing
 @testable import Ringlet
 
 @Suite(.timeLimit(.minutes(4))) struct NameLookupTests {
-    private static let local: Set<SocketAddress> = [.loopback(port: 80), .loopbackV6(port: 80)]
+    private let local: Set<SocketAddress> = [.loopback(port: 80), .loopbackV6(port: 80)]
 
     @Test func `a name is looked up in a fiber, a task and a thread`() async throws {
         let inTask = try await SocketAddress.resolve(host: "localhost", port: 80)
-        #expect(!inTask.isEmpty && Self.local.isSuperset(of: inTask))
+        #expect(!inTask.isEmpty && local.isSuperset(of: inTask))
         let inFiber = try await Scheduler.run { try SocketAddress.resolve(host: "localhost", port: 80) }
         #expect(inFiber == inTask)
         #expect(try await onThread { try SocketAddress.resolve(host: "localhost", port: 80) } == inTask)

@@ -1,4 +1,5 @@
 import Foundation
+import RingletTesting
 import Synchronization
 import Testing
 
@@ -173,5 +174,28 @@ import Testing
         #expect(told.sorted() == [1, 2])
         held.value = []
         #expect(reports.count == 2)
+    }
+
+    private struct Leftovers: Sendable {
+        weak var scheduler: Scheduler?
+        weak var fiber: Fiber<Void>?
+    }
+
+    @Test func `what fails at the end of a simulation is reported, and leaves nothing`() async throws {
+        for seed: UInt64 in 1...20 {
+            let reports = Reports()
+            let leftovers = Shared(Leftovers())
+            try await Simulation.run(seed: seed) {
+                let scheduler = try #require(Scheduler.current)
+                scheduler.setUnseenErrorHandler { reports.note($0) }
+                let fiber = Fiber {
+                    do { try Fiber.sleep(until: .never) } catch { throw Failure(number: 1) }
+                }
+                leftovers.value = Leftovers(scheduler: scheduler, fiber: fiber)
+                try await Scheduler.sleep(for: .seconds(1))
+            }
+            try await awaitUntil("the end") { leftovers.value.scheduler == nil && leftovers.value.fiber == nil }
+            #expect(Self.failures(reports) == [Failure(number: 1)])
+        }
     }
 }
