@@ -13,6 +13,7 @@ extension SocketAddress {
     /// - Parameters:
     ///   - host: A name, an IPv4 or an IPv6 address.
     ///   - port: The port of the addresses.
+    ///   - deadline: When to give up.
     /// - Returns: At least one address, in the order in which they should be tried (RFC 6724).
     /// - Throws: ``NameLookupError``; `CancellationError`; ``TimeoutError``; ``ThreadPoolError``.
     @available(*, noasync, message: "in a task, await SocketAddress.resolve(host:port:)")

@@ -97,6 +97,7 @@ extension FiberPool {
     /// - Parameters:
     ///   - elements: A sequence, such as a ``Generator``. It is iterated on another fiber.
     ///   - bound: How many elements may have been begun and not been taken as results; nil for no bound.
+    ///   - transform: Runs in a fiber of the pool for each element.
     /// - Throws: ``FiberPoolError/invalidBound(_:)`` below 1.
     public func mapOrdered<Elements: Sequence, Output: Sendable>(
         _ elements: sending Elements, bound: Int? = nil,

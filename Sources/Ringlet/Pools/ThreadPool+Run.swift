@@ -45,7 +45,7 @@ extension ThreadPool {
 
     /// Has `work` run on a thread of the pool, and does not wait for it.
     ///
-    /// Called anywhere. A pool that has been shut down refuses with an error from ``ThreadPoolJob/join(deadline:)-7xz0r``.
+    /// Called anywhere. A pool that has been shut down refuses with an error from `ThreadPoolJob.join(deadline:)`.
     @discardableResult
     public func spawn<Success>(
         name: String? = nil, _ work: sending @escaping () throws -> Success
@@ -78,7 +78,7 @@ public struct ThreadPoolJob<Success>: Sendable {
     /// Waits for the end and returns the work's value or throws its error.
     ///
     /// Called in a fiber it suspends the fiber, on a plain thread it blocks the thread. On a thread of the same pool it
-    /// waits for work that may have no thread: use ``ThreadPool/run(name:abandonOnCancel:_:)-(_,_,()->Success)`` there.
+    /// waits for work that may have no thread: use `ThreadPool.run(name:abandonOnCancel:_:)` there.
     ///
     /// - Throws: What the work threw; `CancellationError` when the work was cancelled before it began, or when the
     ///   waiting fiber is cancelled, which leaves the work alone; ``TimeoutError``; ``ThreadPoolError``.

@@ -34,8 +34,13 @@ extension Scheduler {
     ///
     /// Calls are made in order of their deadlines, those with equal ones in the order in which they were asked for.
     ///
-    /// - Parameter holdsScheduler: False for a call that nobody is to wait for: ``waitUntilIdle(deadline:)`` returns
-    ///   although it is outstanding.
+    /// - Parameters:
+    ///   - deadline: When the call is due; in the past it is at once.
+    ///   - holdsScheduler: False for a call that nobody is to wait for: `waitUntilIdle(deadline:)` returns although it is
+    ///     outstanding.
+    ///   - fileID: Where the call was asked for, for reports.
+    ///   - line: Its line.
+    ///   - body: Called once, on the worker.
     @discardableResult
     public func at(
         _ deadline: Deadline, holdsScheduler: Bool = true, fileID: StaticString = #fileID, line: UInt = #line,

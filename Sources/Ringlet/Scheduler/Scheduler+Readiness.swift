@@ -13,7 +13,12 @@ extension Scheduler {
     /// first. When the descriptor was closed, the watch ends with a report of `Errno.badFileDescriptor`; it never calls for
     /// another file that got the number, except for another of a kind that the kernel does not tell apart, as eventfd(2).
     ///
-    /// - Parameter holdsScheduler: False for a watch that ``waitUntilIdle(deadline:)`` does not wait for.
+    /// - Parameters:
+    ///   - descriptor: Stays open until the watch ends; it belongs to the caller.
+    ///   - holdsScheduler: False for a watch that `waitUntilIdle(deadline:)` does not wait for.
+    ///   - fileID: Where the watch was asked for, for reports.
+    ///   - line: Its line.
+    ///   - body: Called on the worker.
     /// - Throws: `Errno.badFileDescriptor`; `Errno.notPermitted` for a regular file or a directory, which are always ready;
     ///   ``SchedulerError/ownedDescriptor(_:)`` for that of a connection, listener or file of Ringlet.
     @discardableResult
@@ -63,7 +68,7 @@ extension Scheduler {
 // MARK: - Waiting until a descriptor is ready, in both colours
 
 extension Scheduler {
-    /// Suspends the current fiber until `descriptor` is readable. See ``wait(for:on:deadline:)-(_,FileDescriptor,_)``.
+    /// Suspends the current fiber until `descriptor` is readable. See `wait(for:on:deadline:)`.
     @available(*, noasync, message: "in a task, await Scheduler.waitReadable(_:)")
     public static func waitReadable(_ descriptor: FileDescriptor, deadline: Deadline = .never) throws {
         _ = try wait(for: .readable, on: descriptor, deadline: deadline)

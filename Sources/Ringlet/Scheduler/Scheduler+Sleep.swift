@@ -5,7 +5,9 @@ import SystemPackage
 extension Scheduler {
     /// Suspends the current fiber for at least `duration`; the same as ``Fiber/sleep(for:)``.
     ///
-    /// - Parameter holdsScheduler: False for a sleep that ``waitUntilIdle(deadline:)`` does not wait for.
+    /// - Parameters:
+    ///   - duration: At least so long.
+    ///   - holdsScheduler: False for a sleep that `waitUntilIdle(deadline:)` does not wait for.
     /// - Throws: `CancellationError`; `Errno.invalidArgument` when `duration` is negative.
     @available(*, noasync, message: "in a task, await Scheduler.sleep(for:)")
     public static func sleep(for duration: Duration, holdsScheduler: Bool = true) throws {

@@ -7,8 +7,8 @@ import Synchronization
 ///         for request in requests { try runner.run { try cache.serve(request) } }
 ///     }
 ///
-/// ``Scheduler/run(_:_:)-(_,()->Success)`` is the form for a single body. Here the workers have threads of their own,
-/// for the life of the runner: what one body leaves behind goes on, between the runs too, until ``close()-9n0ea`` cancels and
+/// `Scheduler.run(_:_:)` is the form for a single body. Here the workers have threads of their own,
+/// for the life of the runner: what one body leaves behind goes on, between the runs too, until `close()` cancels and
 /// awaits it. Each body sees the task-locals of the code that calls `run`.
 ///
 /// All members may be used from any thread; one body runs at a time. A runner that is dropped unclosed shuts its scheduler
