@@ -62,15 +62,28 @@ final class WorkerThread: Sendable {
 
     // MARK: Threads
 
-    /// Runs `body`, which blocks, on a thread of its own; on the calling one when there is none to have.
-    static func runAside(_ body: sending @escaping () -> Void) {
-        let body = Body(body)
+    /// Runs `body`, which blocks, on a thread of its own; on the calling one when there is none to have. Then calls
+    /// `completion`, when the thread refers to nothing of `body` any more.
+    static func runAside(_ body: sending @escaping () -> Void, then completion: sending @escaping () -> Void) {
+        let body = Body(body, then: completion)
         if start(body) != 0 { body.run() }
     }
 
     private final class Body {
-        let run: () -> Void
-        init(_ run: @escaping () -> Void) { self.run = run }
+        private var body: (() -> Void)?
+        private let completion: () -> Void
+
+        init(_ body: @escaping () -> Void, then completion: @escaping () -> Void = {}) {
+            self.body = body
+            self.completion = completion
+        }
+
+        /// Once.
+        func run() {
+            body?()
+            body = nil
+            completion()
+        }
     }
 
     /// Returns 0 or an errno. The thread is detached.

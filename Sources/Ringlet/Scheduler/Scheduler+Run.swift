@@ -125,10 +125,7 @@ extension Scheduler {
     /// `shutdown()` blocks; a task must not.
     func shutDownAside() async {
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-            WorkerThread.runAside {
-                self.shutdown()
-                continuation.resume()
-            }
+            WorkerThread.runAside({ self.shutdown() }, then: { continuation.resume() })
         }
     }
 }
