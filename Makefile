@@ -83,7 +83,7 @@ test-asan test-tsan: deps
 	Tests/Sanitizers/run.sh $(SANITIZER)
 	RINGLET_KERNEL=emulated Tests/Sanitizers/run.sh $(SANITIZER)
 
-# The fuzzers' seeds. `make fuzz SECONDS=600` looks for more.
+# The fuzzers' seeds, and what they found earlier. `make fuzz SECONDS=600` looks for more.
 test-fuzz: deps
 	$(MAKE) --no-print-directory -C Tests/Fuzz SECONDS=0
 

@@ -4,6 +4,8 @@
 set -uo pipefail
 program=$1 seconds=$2
 log=$program.log
+# A trap in Swift code is libFuzzer's to report, which keeps the input.
+export SWIFT_BACKTRACE=enable=no
 found=$(dirname "$0")/found/$(basename "$program")
 mkdir -p "$program-corpus"
 "$(dirname "$0")/seeds.sh" "$program-seeds" 300

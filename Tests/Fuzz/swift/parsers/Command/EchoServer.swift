@@ -1,0 +1,1 @@
+../../../../../Sources/RingletCommand/EchoServer.swift

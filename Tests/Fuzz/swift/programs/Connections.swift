@@ -1,0 +1,1 @@
+../../../RingletTests/IO/Connections.swift

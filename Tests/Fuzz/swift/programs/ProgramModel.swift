@@ -1,0 +1,1 @@
+../../../RingletTests/Programs/ProgramModel.swift

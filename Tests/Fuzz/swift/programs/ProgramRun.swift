@@ -1,0 +1,1 @@
+../../../RingletTests/Programs/ProgramRun.swift

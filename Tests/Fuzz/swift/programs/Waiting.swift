@@ -1,0 +1,1 @@
+../../../RingletTests/Support/Waiting.swift
