@@ -13,6 +13,10 @@ if ! echo '#include <boost/context/detail/fcontext.hpp>' | g++ -x c++ -fsyntax-o
 fi
 mkdir -p "$build"
 make --no-print-directory -s -C "$root/Tests/C/context" library BUILD="$build" MODE=native
-g++ -std=c++17 -O2 -Wall -Wextra -Werror "$here/switch.cpp" "$build/native/libccontext.a" \
+make --no-print-directory -s -C "$root" stage >/dev/null
+stage=$root/.build/stage/usr
+export PKG_CONFIG_PATH=$stage/lib/pkgconfig
+read -ra library <<<"$(pkg-config --cflags --libs ringlet) -Wl,-rpath,$stage/lib"
+g++ -std=c++17 -O2 -Wall -Wextra -Werror "$here/switch.cpp" "$build/native/libccontext.a" "${library[@]}" \
     -lboost_context -pthread -o "$build/switch"
 "$build/switch" "${1:-9}"
