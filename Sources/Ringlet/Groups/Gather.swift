@@ -27,6 +27,22 @@ public func gather<Success: Sendable>(_ bodies: [@Sendable () async throws -> Su
     }
 }
 
+/// As the form that takes an array, for bodies that are known when the program is written. In a fiber.
+///
+///     let pages = try gather({ try fetch("a") }, { try fetch("b") })
+@_disfavoredOverload
+@available(*, noasync, message: "in a task, await gather")
+public func gather<Success>(_ bodies: (@Sendable () throws -> Success)...) throws -> [Success] {
+    try gather(bodies)
+}
+
+/// As the form that takes an array, for bodies that are known when the program is written. In a task.
+public func gather<Success: Sendable>(_ bodies: (@Sendable () async throws -> Success)...) async throws
+    -> [Success]
+{
+    try await gather(bodies)
+}
+
 // MARK: - Of what others started
 
 /// Waits for fibers or promises that others started, and returns their values in order; asyncio's `gather`. In a fiber

@@ -54,6 +54,22 @@ public func race<Success: Sendable>(
     }
 }
 
+/// As the form that takes an array, for bodies that are known when the program is written. In a fiber.
+@_disfavoredOverload
+@available(*, noasync, message: "in a task, await race")
+public func race<Success: Sendable>(
+    staggeredBy delay: Duration = .zero, _ bodies: (@Sendable () throws -> Success)...
+) throws -> Success {
+    try race(staggeredBy: delay, bodies)
+}
+
+/// As the form that takes an array, for bodies that are known when the program is written. In a task.
+public func race<Success: Sendable>(
+    staggeredBy delay: Duration = .zero, _ bodies: (@Sendable () async throws -> Success)...
+) async throws -> Success {
+    try await race(staggeredBy: delay, bodies)
+}
+
 /// How the runners have ended so far.
 private final class Race<Success: Sendable>: Sendable {
     private struct State {

@@ -17,10 +17,9 @@ import Testing
             #expect(try gather(bodies) == [0, 1, 2, 3])
             let cancelled = Counter()
             let error = errorThrown {
-                _ = try gather([
+                _ = try gather(
                     { do { try Fiber.sleep(until: .never) } catch { cancelled.add(); throw error } },
-                    { try Fiber.yield(); throw Failure(number: 1) },
-                ] as [@Sendable () throws -> Void])
+                    { try Fiber.yield(); throw Failure(number: 1) })
             }
             #expect((error as? GroupError)?.errors as? [Failure] == [Failure(number: 1)])
             #expect(cancelled.value == 1)
@@ -119,9 +118,8 @@ import Testing
             // The first one swallowed its cancellation and returned as well, so the lowest index wins.
             #expect(winner == 1 && steps.all == ["cancelled"])
 
-            let second = try race([
-                { try Fiber.sleep(until: .never); return 1 }, { try Fiber.yield(); return 2 },
-            ] as [@Sendable () throws -> Int])
+            let second = try race(
+                { try Fiber.sleep(until: .never); return 1 }, { try Fiber.yield(); return 2 })
             #expect(second == 2)
 
             let error = errorThrown {
@@ -185,9 +183,9 @@ import Testing
             { try await Scheduler.sleep(until: .never); return 1 }, { await Task.yield(); return 2 },
         ] as [@Sendable () async throws -> Int])
         #expect(winner == 2)
-        let staggered = try await race(staggeredBy: .milliseconds(2), [
-            { try await Scheduler.sleep(until: .never); return 1 }, { await Task.yield(); return 2 },
-        ] as [@Sendable () async throws -> Int])
+        let staggered = try await race(
+            staggeredBy: .milliseconds(2),
+            { try await Scheduler.sleep(until: .never); return 1 }, { await Task.yield(); return 2 })
         #expect(staggered == 2)
     }
 }
