@@ -44,6 +44,9 @@ public class AnyFiber: @unchecked Sendable {
     /// The record, from the beginning until the end of the stack.
     private(set) var record: FiberRef?
 
+    /// Its own values of variables, once it uses one.
+    var locals: LocalValues?
+
     /// The fiber's place in the queues of others. Kept, because a fiber waits for one thing after another.
     private var waitNode: WaitNode?
 

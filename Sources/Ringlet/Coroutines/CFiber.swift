@@ -69,6 +69,7 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
         self.stack = stack
         result = unsafe function(userData)
         cleanUp()
+        freeLocals()
         self.stack = nil
         unsafe stack.show(host, name: nil, kind: cctx_kind_fiber)
         unsafe free(text)

@@ -25,15 +25,16 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
 
     /// Starts a fiber on the worker of the calling fiber or task.
     ///
-    /// Traps outside a scheduler; from a plain thread use ``Scheduler/spawn(name:priority:operation:)``.
+    /// Traps outside a scheduler; from a plain thread use ``Scheduler/spawn(name:priority:locals:operation:)``.
     ///
     /// - Parameters:
     ///   - name: Part of crash reports and dumps.
     ///   - priority: The priority of the fiber's task; nil inherits the current one.
+    ///   - locals: The task-locals that the body begins with.
     ///   - operation: The body. What it throws is rethrown by `join(deadline:)`.
     @discardableResult
     public convenience init(
-        name: String? = nil, priority: TaskPriority? = nil,
+        name: String? = nil, priority: TaskPriority? = nil, locals: InitialLocals = .copied,
         operation: sending @escaping () throws -> Success
     ) {
         guard let worker = CurrentThread.worker else {
@@ -43,7 +44,7 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
             )
         }
         self.init(name: name, on: worker, operation: operation)
-        start(priority: priority)
+        start(priority: priority, locals: locals)
     }
 
     init(name: String?, on worker: Worker, operation: sending @escaping () throws -> Success) {

@@ -13,6 +13,8 @@ final class RawThread: @unchecked Sendable {
 
     // For this thread.
     let coroutines = CoroutineThread()
+    /// Its own values of variables, once it uses one outside fibers.
+    var locals: LocalValues?
     private var pools: [(stackSize: Int, pool: OpaquePointer)] = unsafe []
     /// The one that was used last. Unchecked: alone, and never passed inout.
     @exclusivity(unchecked) private var lastPool: (stackSize: Int, pool: OpaquePointer)?
@@ -162,6 +164,8 @@ final class RawThread: @unchecked Sendable {
             return inbox.dropped
         }
         for context in late { context.unwindDropped() }
+        locals?.removeAll()
+        locals = nil
         for unsafe (_, pool) in unsafe pools {
             var statistics = cctx_stack_pool_statistics()
             unsafe cctx_stack_pool_get_statistics(pool, &statistics)

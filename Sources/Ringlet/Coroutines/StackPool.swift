@@ -31,7 +31,10 @@ struct StackPool {
             pool, MemoryLayout<cctx_fiber>.size,
             { owner in
                 let fiber = unsafe Unmanaged<AnyFiber>.fromOpaque(owner.unsafelyUnwrapped)
-                unsafe fiber._withUnsafeGuaranteedRef { $0.runBody() }
+                unsafe fiber._withUnsafeGuaranteedRef {
+                    $0.runBody()
+                    $0.freeLocals()
+                }
             }, owner, &context)
         guard error == 0, let context = unsafe context else { throw Errno(rawValue: -error) }
         let record = unsafe UnsafeMutableRawPointer(context)

@@ -33,10 +33,10 @@ extension Fiber {
     /// One that is cancelled before then ends at once, and its body never runs. Traps outside a scheduler.
     @discardableResult
     public convenience init(
-        at deadline: Deadline, name: String? = nil, priority: TaskPriority? = nil,
+        at deadline: Deadline, name: String? = nil, priority: TaskPriority? = nil, locals: InitialLocals = .copied,
         operation: sending @escaping () throws -> Success
     ) {
-        self.init(name: name, priority: priority) {
+        self.init(name: name, priority: priority, locals: locals) {
             try Fiber<Never>.sleep(until: deadline)
             return try operation()
         }

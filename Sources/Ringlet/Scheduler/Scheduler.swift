@@ -119,23 +119,23 @@ public final class Scheduler: Sendable {
     /// After ``shutdown(deadline:)`` the fiber ends with `CancellationError` before it begins.
     @discardableResult
     public func spawn<Success>(
-        name: String? = nil, priority: TaskPriority? = nil,
+        name: String? = nil, priority: TaskPriority? = nil, locals: InitialLocals = .copied,
         operation: sending @escaping () throws -> Success
     ) -> Fiber<Success> {
         let fiber = Fiber(name: name, on: placement, operation: operation)
-        fiber.start(priority: priority)
+        fiber.start(priority: priority, locals: locals)
         return fiber
     }
 
     /// Starts a fiber on the worker with the given index, which must be less than ``workerCount``.
     @discardableResult
     public func spawn<Success>(
-        onWorker index: Int, name: String? = nil, priority: TaskPriority? = nil,
+        onWorker index: Int, name: String? = nil, priority: TaskPriority? = nil, locals: InitialLocals = .copied,
         operation: sending @escaping () throws -> Success
     ) -> Fiber<Success> {
         precondition(workers.indices.contains(index), "there is no worker \(index)")
         let fiber = Fiber(name: name, on: workers[index], operation: operation)
-        fiber.start(priority: priority)
+        fiber.start(priority: priority, locals: locals)
         return fiber
     }
 
