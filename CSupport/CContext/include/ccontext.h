@@ -156,6 +156,8 @@ typedef struct cctx_thread {
     const uintptr_t *_Nullable access_head;
     // The thread's alternate signal stack, if this library installed it.
     void *_Nullable signal_stack;
+    // For the scheduler: its per-thread object, between two of its turns on a thread that is somebody else's.
+    void *_Nullable guest;
 } cctx_thread;
 
 // initial-exec: one load relative to the thread pointer; the struct is small enough for the static

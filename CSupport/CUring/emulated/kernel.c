@@ -214,12 +214,15 @@ static int emulated_register(curing_ring *ring, uint32_t opcode, void *argument,
     }
 }
 
+static int64_t patience(const curing_ring *ring) { return emulated_patience(ring->kernel_state); }
+
 static const curing_kernel emulated_kernel = {
     .name = "emulated",
     .setup = emulated_setup,
     .enter = emulated_enter,
     .do_register = emulated_register,
     .teardown = emulated_teardown,
+    .patience = patience,
 };
 
 const curing_kernel *curing_emulated(void) { return &emulated_kernel; }

@@ -214,6 +214,13 @@ static int faulty_enter(curing_ring *ring, uint32_t to_submit, uint32_t min_comp
                                                                                  : error;
 }
 
+// What is held back here is not in the inner kernel's descriptor.
+static int64_t faulty_patience(const curing_ring *ring) {
+    const faulty *state = ring->kernel_state;
+    int64_t patience = curing_patience(&state->inner);
+    return patience >= 0 && patience < TICK_NANOSECONDS ? patience : TICK_NANOSECONDS;
+}
+
 void faulty_fill(faulty_kernel *kernel, curing_faults *plan, const curing_kernel *inner,
                  const faulty_kernel *with_emulation) {
     *kernel = (faulty_kernel){
@@ -222,6 +229,7 @@ void faulty_fill(faulty_kernel *kernel, curing_faults *plan, const curing_kernel
                   .enter = faulty_enter,
                   .do_register = faulty_register,
                   .teardown = faulty_teardown,
+                  .patience = faulty_patience,
                   .with_emulation = with_emulation ? &with_emulation->table : NULL},
         .inner = inner,
         .plan = plan,

@@ -60,6 +60,8 @@ typedef struct curing_kernel {
     int (*do_register)(curing_ring *ring, uint32_t opcode, void *_Nullable argument, uint32_t count);
     // The end of what `setup` began. Requests in flight are cancelled by the kernel.
     void (*teardown)(curing_ring *ring);
+    // See curing_patience; null for one whose descriptor says everything.
+    int64_t (*_Nullable patience)(const curing_ring *ring);
     // This kernel with the ring's `emulated_opcodes` emulated beside it; null where there is none.
     const struct curing_kernel *_Nullable with_emulation;
     // What a kernel that is an object, and not the program's only one of its kind, finds itself by.
@@ -237,6 +239,11 @@ static inline int curing_enter(curing_ring *ring, bool wait, int64_t timeout) {
     __atomic_store_n(ring->sq_tail, ring->sq_local_tail, __ATOMIC_RELEASE);
     return ring->kernel->enter(ring, pending, wait ? 1 : 0, CURING_ENTER_GETEVENTS,
                                wait ? timeout : -1);
+}
+
+// How long, in nanoseconds, the ring may be left without an enter while its descriptor is not readable; negative: for ever.
+static inline int64_t curing_patience(const curing_ring *ring) {
+    return ring->kernel->patience ? ring->kernel->patience(ring) : -1;
 }
 
 #pragma clang assume_nonnull end

@@ -55,6 +55,27 @@ void curing_close(int fd);
 // A close-on-exec eventfd(2) of the library's own, or a negative errno. For curing_close.
 int curing_eventfd(void);
 
+// A descriptor for a loop that hosts a ring: readable while the ring's descriptor is, and once an instant has come.
+typedef struct curing_host {
+    // An epoll(7) set, which is what the loop waits for.
+    int fd;
+    int timer;
+    // The ring's descriptor, when it is in the set.
+    int watched;
+    // What the timer is set to.
+    uint64_t due;
+} curing_host;
+
+// Returns 0 or a negative errno. For curing_host_destroy.
+int curing_host_create(curing_host *host);
+
+// Sets what it waits for: the descriptor of a ring, always the same ring's, and an instant of CLOCK_MONOTONIC in
+// nanoseconds, 0 for at once and UINT64_MAX for never. Returns 0 or a negative errno. Two instants that are equal cost
+// no system call.
+int curing_host_arm(curing_host *host, int ring_fd, uint64_t due);
+
+void curing_host_destroy(curing_host *host);
+
 // A close-on-exec signalfd(2) for `signals`, or a negative errno.
 int curing_signalfd(const sigset_t *signals);
 

@@ -120,10 +120,15 @@ static int mixed_enter(curing_ring *ring, uint32_t to_submit, uint32_t min_compl
     return submitted > 0 ? (int)submitted : error;
 }
 
+static int64_t mixed_patience(const curing_ring *ring) {
+    return emulated_patience(mixed_engine(ring->kernel_state));
+}
+
 const curing_kernel curing_mixed = {
     .name = "io_uring",
     .setup = mixed_setup,
     .enter = mixed_enter,
     .do_register = mixed_register,
     .teardown = mixed_teardown,
+    .patience = mixed_patience,
 };

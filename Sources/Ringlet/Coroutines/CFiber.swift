@@ -118,7 +118,7 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
     /// - Returns: 0 with `result` stored, or a negated errno.
     public func join(deadline: Deadline, result: inout Int64) -> Int32 {
         if !isFinished {
-            if FiberRef.current == nil && CurrentThread.worker != nil {
+            if FiberRef.current == nil && CurrentThread.mustNotBlock {
                 return -Errno.deadlock.rawValue
             }
             let status = waitForEnd(deadline: deadline).code

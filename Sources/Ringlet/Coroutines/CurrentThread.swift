@@ -15,6 +15,27 @@ enum CurrentThread {
         return unsafe Unmanaged<Worker>.fromOpaque(address).takeUnretainedValue()
     }
 
+    /// True where a wait that blocks the thread would keep a worker from its turns: on a worker's thread, and on one that
+    /// has a worker as a guest.
+    static var mustNotBlock: Bool {
+        unsafe cctx_current_thread().pointee.worker != nil || cctx_current_thread().pointee.guest != nil
+    }
+
+    /// Between two turns of its worker, the thread is its host's again: what it is given comes as from any other thread.
+    static func pause() {
+        unsafe cctx_current_thread().pointee.guest = cctx_current_thread().pointee.worker
+        unsafe cctx_current_thread().pointee.worker = nil
+    }
+
+    /// Ends a pause. False when the thread is not in a pause of `worker`.
+    static func resume(_ worker: Worker) -> Bool {
+        let address = unsafe Unmanaged.passUnretained(worker).toOpaque()
+        guard unsafe cctx_current_thread().pointee.guest == address else { return false }
+        unsafe cctx_current_thread().pointee.guest = nil
+        unsafe cctx_current_thread().pointee.worker = address
+        return true
+    }
+
     /// True inside a Swift task, whose thread is only lent to it.
     static var isInTask: Bool { unsafe withUnsafeCurrentTask { unsafe $0 != nil } }
 

@@ -23,6 +23,18 @@ struct KernelChoice: Sendable {
     /// What stands for the kernel in a simulation.
     var simulation: (any KernelSimulation)?
 
+    /// Worker 0 is a guest in a loop of somebody else's, who waits for its ring's descriptor.
+    var hasGuest = false
+
+    /// The ceiling for the ring of one worker.
+    ///
+    /// A guest's ring has no DEFER_TASKRUN (6.1): with it, what becomes ready for the thread wakes that, but no epoll set that
+    /// the ring's descriptor is in, which then says nothing until somebody polls the ring itself (seen on 6.18).
+    func mask(ofWorker index: Int) -> KernelMask {
+        guard hasGuest, index == 0, mask.version == .none || mask.version == .linux6_1 else { return mask }
+        return KernelMask(.linux5_19, lacking: mask.lacking)
+    }
+
     /// Valid as long as the choice.
     var implementation: UnsafePointer<curing_kernel> {
         let linux = unsafe isEmulated ? curing_emulated() : curing_io_uring()

@@ -3,7 +3,7 @@ import CUring
 /// The two queues shared with the kernel, and the calls into it.
 ///
 /// A value of this type is a pointer to memory that ``destroy()`` frees; its only owner is a worker.
-/// All calls are for the worker's thread, except ``make(on:)``.
+/// All calls are for the worker's thread, except ``make(on:forWorker:)``.
 @safe
 struct Ring {
     @usableFromInline let ring: UnsafeMutablePointer<curing_ring>
@@ -13,13 +13,13 @@ struct Ring {
     }
 
     /// Creates a ring by the setup ladder, disabled where the kernel can do so. Any thread.
-    static func make(on kernel: KernelChoice) throws(KernelRefusal) -> Ring {
+    static func make(on kernel: KernelChoice, forWorker index: Int) throws(KernelRefusal) -> Ring {
         let ring = UnsafeMutablePointer<curing_ring>.allocate(capacity: 1)
         unsafe ring.initialize(to: curing_ring())
         var refusal = curing_refusal()
         let error = unsafe curing_create(
             ring, kernel.implementation, Ring.submissionEntries, Ring.completionEntries,
-            kernel.mask.native, &refusal)
+            kernel.mask(ofWorker: index).native, &refusal)
         guard error == 0 else {
             unsafe ring.deallocate()
             throw KernelRefusal(refusal)
@@ -93,6 +93,12 @@ struct Ring {
             request.offset, request.flags, userData)
         unsafe entry.pointee.flags = UInt8(CURING_SQE_CQE_SKIP_SUCCESS)
     }
+
+    /// Readable when an enter would find something, as far as ``patience`` does not say more.
+    var descriptor: Int32 { unsafe ring.pointee.fd }
+
+    /// How long the ring may be left without an enter while its descriptor is not readable; nil for ever.
+    var patience: UInt64? { UInt64(exactly: unsafe curing_patience(ring)) }
 
     var canSkipSuccess: Bool {
         unsafe ring.pointee.capabilities & UInt32(CURING_CAN_SKIP_SUCCESS) != 0

@@ -50,7 +50,7 @@ extension WaitSource {
         -> Completion
     {
         if Fork.isChild { return .cancelled(.fork) }
-        if CurrentThread.worker != nil {
+        if CurrentThread.mustNotBlock {
             fatalError("\(call) would block a worker's thread; in a task, await \(call)")
         }
         let parker = ThreadParker()

@@ -62,25 +62,37 @@ extension Scheduler {
     }
 
     private static func makeForRun(_ options: SchedulerOptions) throws -> (Scheduler, Bool) {
-        guard CurrentThread.worker == nil else { throw SchedulerError.nestedRun }
-        let isInline = !CurrentThread.isInTask
-        let scheduler = try Scheduler(options, inlineWorkers: isInline ? 1 : 0)
-        if isInline {
-            do {
-                try scheduler.workers[0].begin()
-            } catch {
-                _ = scheduler.state.beginShutdown()
-                scheduler.workers[0].destroy()
-                scheduler.requestShutdown()
-                _ = scheduler.joinThreads(deadline: .never)
-                throw error
-            }
+        guard !CurrentThread.mustNotBlock else { throw SchedulerError.nestedRun }
+        if CurrentThread.isInTask { return (try Scheduler(options), false) }
+        return (try makeInline(options), true)
+    }
+
+    /// A scheduler whose worker 0 is the calling thread.
+    static func makeInline(_ options: SchedulerOptions, asGuest: Bool = false) throws -> Scheduler {
+        let scheduler = try Scheduler(options, inlineWorkers: 1, hasGuest: asGuest)
+        do {
+            try scheduler.workers[0].begin()
+        } catch {
+            _ = scheduler.state.beginShutdown()
+            scheduler.workers[0].destroy()
+            scheduler.requestShutdown()
+            _ = scheduler.joinThreads(deadline: .never)
+            throw error
         }
-        return (scheduler, isInline)
+        return scheduler
+    }
+
+    /// Cancels what is left, runs worker 0 on the calling thread until that has ended, and leaves the thread.
+    func endInline() {
+        _ = state.beginShutdown()
+        requestShutdown()
+        workers[0].run { false }
+        workers[0].end()
+        _ = joinThreads(deadline: .never)
     }
 
     private static func makeOnThreads(_ options: SchedulerOptions) throws -> Scheduler {
-        guard CurrentThread.worker == nil else { throw SchedulerError.nestedRun }
+        guard !CurrentThread.mustNotBlock else { throw SchedulerError.nestedRun }
         return try Scheduler(options)
     }
 
@@ -91,11 +103,7 @@ extension Scheduler {
             let worker = workers[0]
             worker.run { run.end.hasCome }
             outcome = run.finish()
-            _ = state.beginShutdown()
-            requestShutdown()
-            worker.run { false }
-            worker.end()
-            _ = joinThreads(deadline: .never)
+            endInline()
         } else {
             run.end.block()
             outcome = run.finish()

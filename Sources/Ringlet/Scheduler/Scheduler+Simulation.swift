@@ -5,7 +5,7 @@ extension Scheduler {
     ///
     /// - Throws: ``SchedulerError``; `Errno` when the thread cannot start.
     package convenience init(_ options: SchedulerOptions, simulation: any KernelSimulation) throws {
-        guard CurrentThread.worker == nil else { throw SchedulerError.nestedRun }
+        guard !CurrentThread.mustNotBlock else { throw SchedulerError.nestedRun }
         guard options.workers == 1 else {
             throw SchedulerError.invalidOption("\(options.workers) workers; a simulation has one")
         }

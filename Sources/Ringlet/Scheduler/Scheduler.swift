@@ -33,15 +33,18 @@ public final class Scheduler: Sendable {
 
     /// - Parameters:
     ///   - inlineWorkers: How many of the workers, counted from 0, the caller runs itself.
+    ///   - hasGuest: The first of them in a loop of somebody else's.
     ///   - simulation: What stands for the kernel; nobody else is asked then.
     convenience init(
-        _ options: SchedulerOptions, inlineWorkers: Int, simulation: (any KernelSimulation)? = nil
+        _ options: SchedulerOptions, inlineWorkers: Int, hasGuest: Bool = false,
+        simulation: (any KernelSimulation)? = nil
     ) throws {
         try Fork.check()
         try options.validate()
         let preference = try Environment.kernel() ?? options.kernel
         var kernel = KernelChoice(mask: try Environment.kernelMask())
         kernel.faults = try options.faults ?? Environment.faults()
+        kernel.hasGuest = hasGuest
         kernel.simulation = simulation
         if simulation != nil {
             kernel.reason = "asked for"

@@ -86,7 +86,7 @@ public final class SchedulerRunner: Sendable {
     }
 
     private func begin() throws -> Scheduler {
-        guard CurrentThread.worker == nil else { throw SchedulerError.nestedRun }
+        guard !CurrentThread.mustNotBlock else { throw SchedulerError.nestedRun }
         let scheduler = try phase.withLock { phase in
             switch phase {
             case .idle(let scheduler):

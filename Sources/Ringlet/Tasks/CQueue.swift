@@ -76,7 +76,7 @@ public final class CQueue: Sendable {
         if FiberRef.current != nil {
             return min(CCurrent.pollReadable(event.descriptor, deadline: deadline), 0)
         }
-        if CurrentThread.worker != nil { return -EDEADLK }
+        if CurrentThread.mustNotBlock { return -EDEADLK }
         var watched = pollfd(fd: event.descriptor, events: Int16(POLLIN), revents: 0)
         let ready = unsafe poll(&watched, 1, Self.milliseconds(until: deadline))
         if ready < 0 { return -errno }

@@ -50,7 +50,7 @@ final class Worker: @unchecked Sendable {
         self.index = index
         self.shared = shared
         inbox = try InjectionQueue()
-        ring = try Ring.make(on: shared.kernel)
+        ring = try Ring.make(on: shared.kernel, forWorker: index)
         do {
             stacks = try StackPool(stackSize: shared.fiberStackSize)
         } catch {

@@ -38,7 +38,7 @@ final class SimulatedKernel: @unchecked Sendable {
                     unsafe Unmanaged<SimulatedRing>.fromOpaque(state).release()
                     unsafe ring.pointee.kernel_state = nil
                 },
-                with_emulation: nil, context: Unmanaged.passUnretained(self).toOpaque()))
+                patience: nil, with_emulation: nil, context: Unmanaged.passUnretained(self).toOpaque()))
     }
 
     deinit { unsafe table.deallocate() }

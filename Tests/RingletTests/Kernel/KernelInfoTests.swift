@@ -47,11 +47,11 @@ import Testing
     @Test func `a mask takes a lower rung of the setup ladder`() throws {
         let deferred: UInt32 = 1 << 13
         let cooperative: UInt32 = 1 << 8
-        let old = try Ring.make(on: KernelChoice(mask: KernelMask(.linux5_15)))
+        let old = try Ring.make(on: KernelChoice(mask: KernelMask(.linux5_15)), forWorker: 0)
         #expect(old.info(nil).setupFlags == 0)
         #expect(!old.canCancelByDescriptor)
         old.destroy()
-        let newer = try Ring.make(on: KernelChoice(mask: KernelMask(.linux5_19)))
+        let newer = try Ring.make(on: KernelChoice(mask: KernelMask(.linux5_19)), forWorker: 0)
         #expect(newer.info(nil).setupFlags & (deferred | cooperative) == cooperative)
         #expect(newer.canCancelByDescriptor)
         newer.destroy()
