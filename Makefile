@@ -99,6 +99,12 @@ test-examples: examples
 	swift build --product ActorsExample
 	@[ "$$(.build/debug/ActorsExample | tail -1)" = "1 line, then 2" ] \
 	    && echo "Examples/Swift/Actors: passed"
+	swift build --product AsyncioExamples
+	@[ "$$(.build/debug/AsyncioExamples | tail -1)" = "every example ran" ] \
+	    && echo "Examples/Swift/FromAsyncio: passed"
+	swift build --product GeventExamples
+	@[ "$$(.build/debug/GeventExamples | tail -1)" = "every example ran" ] \
+	    && echo "Examples/Swift/FromGevent: passed"
 	swift build --product GreenletExamples
 	@[ "$$(.build/debug/GreenletExamples | tail -1)" = "every example ran" ] \
 	    && echo "Examples/Swift/FromGreenlet: passed"

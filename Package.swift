@@ -61,6 +61,16 @@ let package = Package(
         .executableTarget(
             name: "ActorsExample", dependencies: ["Ringlet"], path: "Examples/Swift/Actors",
             swiftSettings: house),
+        // What the article "From asyncio to Ringlet" shows.
+        .executableTarget(
+            name: "AsyncioExamples",
+            dependencies: ["Ringlet", .product(name: "SystemPackage", package: "swift-system")],
+            path: "Examples/Swift/FromAsyncio", swiftSettings: house),
+        // What the article "From gevent to Ringlet" shows.
+        .executableTarget(
+            name: "GeventExamples",
+            dependencies: ["Ringlet", .product(name: "SystemPackage", package: "swift-system")],
+            path: "Examples/Swift/FromGevent", swiftSettings: house),
         // What the article "From greenlet to Ringlet" shows.
         .executableTarget(
             name: "GreenletExamples", dependencies: ["Ringlet"],

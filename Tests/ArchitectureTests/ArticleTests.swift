@@ -5,6 +5,8 @@ import Testing
 @Suite struct ArticleTests {
     /// Articles, and the folder that holds what they show.
     static let programs = [
+        (article: "FromAsyncioToRinglet.md", folder: "Examples/Swift/FromAsyncio"),
+        (article: "FromGeventToRinglet.md", folder: "Examples/Swift/FromGevent"),
         (article: "FromGreenletToRinglet.md", folder: "Examples/Swift/FromGreenlet"),
         (article: "Testing.md", folder: "Tests/RingletTests/Simulation"),
     ]
