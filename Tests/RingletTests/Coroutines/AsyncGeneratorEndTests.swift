@@ -3,9 +3,9 @@ import Testing
 @testable import Ringlet
 
 @Suite(.timeLimit(.minutes(4))) struct AsyncGeneratorEndTests {
-    @Test func `the end of run brings to its end what is still held`() throws {
+    @Test func `the end of run brings to its end what is still held`() async throws {
         let lines = Journal<String>()
-        let held = try Scheduler.run(SchedulerOptions(cleanUpLimit: .seconds(600))) {
+        let held = try await Scheduler.run(SchedulerOptions(cleanUpLimit: .seconds(600))) {
             let numbers = AsyncGenerator(of: Int.self) { yield in
                 do { try await yield(1) } catch {
                     try await waitByAnOperation()

@@ -52,9 +52,9 @@ private final class Tally {
         #expect(local.value == 13)
     }
 
-    @Test func `a child inherits nothing, and what runs on a fiber is part of it`() throws {
+    @Test func `a child inherits nothing, and what runs on a fiber is part of it`() async throws {
         let local = FiberLocal("none")
-        let seen = try Scheduler.run {
+        let seen = try await Scheduler.run {
             local.value = "own"
             let child = Fiber { local.value }
             var seen = [try child.join()]
@@ -69,10 +69,10 @@ private final class Tally {
         #expect(seen == ["none", "own", "from inside"])
     }
 
-    @Test func `the value is changed in place, also one that is not Sendable, over a wait`() throws {
+    @Test func `the value is changed in place, also one that is not Sendable, over a wait`() async throws {
         let tally = FiberLocal(Tally())
         let list = FiberLocal([0])
-        let (count, numbers) = try Scheduler.run {
+        let (count, numbers) = try await Scheduler.run {
             try list.withValue { numbers in
                 numbers.append(1)
                 try Fiber.yield()
@@ -86,7 +86,7 @@ private final class Tally {
         #expect(numbers == [0, 1, 2, 3])
     }
 
-    @Test func `values are freed at the end of a fiber, before it is joined, and may wait and use others`() throws {
+    @Test func `values are freed at the end of a fiber, before it is joined, and may wait and use others`() async throws {
         /// Waits as it is freed, and makes a value of another variable.
         final class Waiting: Sendable {
             let journal: Journal<String>
@@ -106,7 +106,7 @@ private final class Tally {
         let other = FiberLocal<Token?>(nil)
         let token = FiberLocal(Token("token", freed))
         let waiting = FiberLocal(Waiting(freed, other))
-        try Scheduler.run {
+        try await Scheduler.run {
             let fiber = Fiber {
                 _ = token.value
                 _ = waiting.value
@@ -138,10 +138,10 @@ private final class Tally {
         #expect(freed.all == ["thread"])
     }
 
-    @Test func `values of a variable that is gone are freed when their fiber makes one`() throws {
+    @Test func `values of a variable that is gone are freed when their fiber makes one`() async throws {
         let freed = Journal<String>()
         let kept = FiberLocal(Token("kept", freed))
-        try Scheduler.run {
+        try await Scheduler.run {
             _ = kept.value
             var gone: FiberLocal<Token>? = FiberLocal(Token("gone", freed))
             _ = gone!.value
@@ -155,10 +155,10 @@ private final class Tally {
         #expect(freed.all == ["gone", "kept"])
     }
 
-    @Test func `a callback has the value of the worker's thread`() throws {
+    @Test func `a callback has the value of the worker's thread`() async throws {
         let local = FiberLocal("none")
         let seen = Journal<String>()
-        try Scheduler.run {
+        try await Scheduler.run {
             local.value = "fiber"
             let scheduler = Scheduler.current!
             scheduler.soon {

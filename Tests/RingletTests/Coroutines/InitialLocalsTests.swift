@@ -26,8 +26,8 @@ private enum Local {
         return try [fiber.join(), spawned.join(), elsewhere.join(), later.join(), pooled, grouped] + mapped
     }
 
-    @Test func `scenario 43: a fiber sees what was bound where a fiber made it`() throws {
-        let seen = try Scheduler.run(SchedulerOptions(workers: 2)) { try seenByFibers() }
+    @Test func `scenario 43: a fiber sees what was bound where a fiber made it`() async throws {
+        let seen = try await Scheduler.run(SchedulerOptions(workers: 2)) { try seenByFibers() }
         #expect(seen == Array(repeating: "bound", count: 7))
     }
 
@@ -105,8 +105,8 @@ private enum Local {
         #expect(generated == "stepped")
     }
 
-    @Test func `an empty fiber sees defaults, and its children what it binds`() throws {
-        let seen = try Scheduler.run(SchedulerOptions(workers: 2)) {
+    @Test func `an empty fiber sees defaults, and its children what it binds`() async throws {
+        let seen = try await Scheduler.run(SchedulerOptions(workers: 2)) {
             let scheduler = Scheduler.current!
             let body: @Sendable () throws -> [String] = {
                 let before = Local.word
@@ -138,8 +138,8 @@ private enum Local {
         #expect(seen == ["none", "bound"])
     }
 
-    @Test func `an empty fiber has the priority of its maker`() throws {
-        let seen = try Scheduler.run {
+    @Test func `an empty fiber has the priority of its maker`() async throws {
+        let seen = try await Scheduler.run {
             try Fiber(priority: .low) {
                 try [
                     Fiber { Task.currentPriority }.join(), Fiber(locals: .empty) { Task.currentPriority }.join(),
@@ -150,8 +150,9 @@ private enum Local {
         #expect(seen == [.low, .low, .high])
     }
 
-    @Test func `code that a fiber awaits in place sees what the fiber has bound`() throws {
-        let seen = try Scheduler.run {
+    @Test func `code that a fiber awaits in place sees what the fiber has bound`() async throws {
+        // Awaited: the task inside needs a thread of Swift's, of which there may be two.
+        let seen = try await Scheduler.run {
             try Local.$word.withValue("bound") {
                 try Fiber.await {
                     let inside = Local.word
@@ -162,9 +163,9 @@ private enum Local {
         #expect(seen == ["bound", "bound"])
     }
 
-    @Test func `calls of the scheduler and functions of C see defaults`() throws {
+    @Test func `calls of the scheduler and functions of C see defaults`() async throws {
         let seen = Journal<String>()
-        try Scheduler.run {
+        try await Scheduler.run {
             let scheduler = Scheduler.current!
             try Local.$word.withValue("bound") {
                 scheduler.soon { seen.note("soon \(Local.word)") }
