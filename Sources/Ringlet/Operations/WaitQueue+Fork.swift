@@ -24,9 +24,9 @@ final class Occurrence: WaitSource {
     func withdraw(_ node: WaitNode) -> Bool { queue.withdraw(node) }
 
     /// From a fiber or a plain thread.
-    func wait(_ call: StaticString, deadline: Deadline) -> Completion {
+    func wait(_ call: StaticString, deadline: Deadline, isShielded: Bool = false) -> Completion {
         if Fork.isChild { return queue.blockInChild(in: self, deadline: deadline) }
-        return wait(call, deadline: deadline) { queue.add($0) }
+        return wait(call, deadline: deadline, isShielded: isShielded) { queue.add($0) }
     }
 
     /// From a task.

@@ -100,8 +100,7 @@ public final class ThreadPool: Sendable {
     @discardableResult
     public func shutdown(deadline: Deadline = .never, discardsWaiting: Bool = false) -> ThreadPoolReport {
         let crew = close(discardsWaiting)
-        let wait = { _ = crew.ended.wait("ThreadPool.shutdown", deadline: deadline) }
-        if let fiber = FiberRef.current { fiber.shielded(wait) } else { wait() }
+        _ = crew.ended.wait("ThreadPool.shutdown", deadline: deadline, isShielded: true)
         return report(crew)
     }
 

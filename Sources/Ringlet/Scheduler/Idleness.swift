@@ -10,19 +10,19 @@ struct Idleness: ~Copyable, Sendable {
     /// How many wait. Written by whoever waits, read by workers before they sleep.
     private let wanted = Atomic<Int>(0)
 
-    private let waits = Mutex<[IdleWait]>([])
+    private let waits = Mutex<[Occurrence]>([])
 
     @inline(__always)
     var isWanted: Bool { wanted.load(ordering: .relaxed) > 0 }
 
     /// The caller then wakes all workers, so that each looks at itself anew.
-    func add(_ wait: IdleWait) {
+    func add(_ wait: Occurrence) {
         wanted.add(1, ordering: .sequentiallyConsistent)
         waits.withLock { $0.append(wait) }
     }
 
     /// False when the wait is over because idleness was reached.
-    func remove(_ wait: IdleWait) -> Bool {
+    func remove(_ wait: Occurrence) -> Bool {
         wanted.subtract(1, ordering: .relaxed)
         return waits.withLock { waits in
             guard let index = waits.firstIndex(where: { $0 === wait }) else { return false }
@@ -54,7 +54,7 @@ struct Idleness: ~Copyable, Sendable {
             defer { waits = [] }
             return waits
         }
-        for wait in reached { wait.end() }
+        for wait in reached { wait.happen() }
         return !reached.isEmpty
     }
 }
@@ -76,12 +76,4 @@ struct QuietMark: ~Copyable, Sendable {
         number.store(value &+ 1, ordering: .sequentiallyConsistent)
         atomicMemoryFence(ordering: .sequentiallyConsistent)
     }
-}
-
-/// One wait for idleness.
-final class IdleWait: WaitSource {
-    let queue = WaitQueue()
-
-    func end() { queue.complete() }
-    func withdraw(_ node: WaitNode) -> Bool { queue.withdraw(node) }
 }

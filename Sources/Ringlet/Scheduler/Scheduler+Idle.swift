@@ -18,9 +18,7 @@ extension Scheduler {
         try Fork.check()
         let wait = beginIdleWait()
         let limit = FiberRef.current == nil ? nil : end(wait, at: deadline)
-        let completion = wait.wait(
-            "scheduler.waitUntilIdle()", deadline: limit == nil ? deadline : .never
-        ) { wait.queue.add($0) }
+        let completion = wait.wait("scheduler.waitUntilIdle()", deadline: limit == nil ? deadline : .never)
         try finish(wait, limit, completion, deadline)
     }
 
@@ -31,12 +29,12 @@ extension Scheduler {
         try Fork.check()
         let wait = beginIdleWait()
         let limit = end(wait, at: deadline)
-        let completion = await wait.wait(deadline: .never) { wait.queue.add($0) }
+        let completion = await wait.wait(deadline: .never)
         try finish(wait, limit, completion, deadline)
     }
 
-    private func beginIdleWait() -> IdleWait {
-        let wait = IdleWait()
+    private func beginIdleWait() -> Occurrence {
+        let wait = Occurrence()
         state.idleness.add(wait)
         let workers = state.workers
         for worker in workers { worker.inbox.notify() }
@@ -45,12 +43,12 @@ extension Scheduler {
     }
 
     /// A limit of the wait itself would be a timer that holds what is waited for.
-    private func end(_ wait: IdleWait, at deadline: Deadline) -> Callback? {
-        deadline == .never ? nil : at(deadline, holdsScheduler: false) { wait.end() }
+    private func end(_ wait: Occurrence, at deadline: Deadline) -> Callback? {
+        deadline == .never ? nil : at(deadline, holdsScheduler: false) { wait.happen() }
     }
 
     private func finish(
-        _ wait: IdleWait, _ limit: Callback?, _ completion: Completion, _ deadline: Deadline
+        _ wait: Occurrence, _ limit: Callback?, _ completion: Completion, _ deadline: Deadline
     ) throws {
         limit?.cancel()
         if !state.idleness.remove(wait) { return }

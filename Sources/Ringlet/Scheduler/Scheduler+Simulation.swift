@@ -23,7 +23,7 @@ extension Scheduler {
     ) async throws -> Success {
         let fiber = Fiber(name: name, operation: body)
         await withTaskCancellationHandler {
-            _ = await fiber.wait(deadline: .never, isShielded: true) { fiber.end.add($0) }
+            await fiber.waitForEndShielded()
         } onCancel: {
             fiber.cancel()
         }

@@ -111,9 +111,7 @@ public final class BoundedSemaphore: Sendable {
     @_disfavoredOverload  // else a body that does not wait would choose it in a task, too
     public func withPermit<Result>(deadline: Deadline = .never, _ body: () throws -> Result) throws -> Result {
         try acquire(deadline: deadline)
-        let outcome = Swift.Result { try body() }
-        try release()
-        return try outcome.get()
+        return try holding(body) { try release() }
     }
 
     /// Runs `body` with a permit.
@@ -121,15 +119,7 @@ public final class BoundedSemaphore: Sendable {
         -> Result
     {
         try await acquire(deadline: deadline)
-        let result: Result
-        do {
-            result = try await body()
-        } catch {
-            try release()
-            throw error
-        }
-        try release()
-        return result
+        return try await holding(body) { try release() }
     }
 }
 
