@@ -10,10 +10,3 @@ try showSynchronization()
 try showQueues()
 try showPools()
 print("every example ran")
-
-/// Ends the program with the sentence when an example did not do what the article says.
-func expect(
-    _ condition: Bool, _ sentence: String, file: StaticString = #file, line: UInt = #line
-) {
-    precondition(condition, "the article is wrong: \(sentence)", file: file, line: line)
-}

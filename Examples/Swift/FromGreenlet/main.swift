@@ -9,10 +9,3 @@ try showTracing()
 try showInspection()
 try generatorExamples()
 print("every example ran")
-
-/// Ends the program with the sentence when an example did not do what the article says.
-func expect(
-    _ condition: Bool, _ sentence: String, file: StaticString = #file, line: UInt = #line
-) {
-    precondition(condition, "the article is wrong: \(sentence)", file: file, line: line)
-}
