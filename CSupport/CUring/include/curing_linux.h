@@ -93,6 +93,12 @@ void curing_acknowledge_interrupt(void);
 // Adds one to an eventfd. Any thread, async-signal-safe.
 void curing_eventfd_signal(int fd);
 
+// What a signal writes to that was given to the second: an eventfd of the process, or a negative errno. Not
+// thread-safe. The second installs a handler, which calls the one that was there before; 0 or a negative errno.
+// In the child of a fork the handler does no more than that.
+int curing_dump_descriptor(void);
+int curing_install_dump_signal(int number);
+
 // Sleeps while *word == expected, at most until `deadline` (nanoseconds of CLOCK_MONOTONIC;
 // UINT64_MAX: no limit). Returns 0 when woken or on a spurious wake, -ETIMEDOUT, or -EAGAIN.
 int curing_futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadline);

@@ -10,12 +10,18 @@ public class AnyFiber: @unchecked Sendable {
     // spawner, read by the worker, before the fiber has begun.
     private var link: UInt = 0
 
-    // The second stored property, at offset 24, where Tools/gdb reads it.
+    // The second stored property, at offset 24, where Tools/gdb reads it; `parent` and `site` follow it.
     /// Unique in the process, in order of creation.
     public let id: UInt64
 
-    /// The name given at creation. It is part of crash reports and dumps.
-    public let name: String?
+    /// 0 for none.
+    private let parent: UInt64
+
+    /// Where it was spawned.
+    let site: PackedSite
+
+    /// The name given at creation.
+    let givenName: String?
 
     /// The worker whose thread runs the fiber, for ever.
     let worker: Worker
@@ -38,6 +44,9 @@ public class AnyFiber: @unchecked Sendable {
 
     // The rest is the worker thread's.
 
+    /// The name was changed before the beginning.
+    var wasRenamed = false
+
     /// The task that hosts the stack, from the start until the fiber begins. Written before the fiber is queued.
     var task: UnownedJob?
 
@@ -59,11 +68,20 @@ public class AnyFiber: @unchecked Sendable {
 
     private static let lastID = Atomic<UInt64>(0)
 
-    init(name: String?, worker: Worker) {
+    init(name: String?, worker: Worker, site: PackedSite = .none) {
         id = Self.lastID.wrappingAdd(1, ordering: .relaxed).newValue
-        self.name = name
+        parent = FiberRef.current?.withOwner { $0.id } ?? 0
+        self.site = site
+        givenName = name
         self.worker = worker
     }
+
+    /// The ``id`` of the fiber that spawned this one, which may have ended since; nil when a thread or a task did.
+    public var parentID: UInt64? { parent == 0 ? nil : parent }
+
+    /// The line that spawned the fiber; nil for functions of C, the main body, and what the library itself spawns for a
+    /// call such as `FiberPool.map`.
+    public var spawnSite: CallSite? { CallSite(site) }
 
     /// True once the fiber has ended: returned, thrown, or been cancelled before it began.
     public var isFinished: Bool { end.isComplete }
@@ -90,6 +108,9 @@ public class AnyFiber: @unchecked Sendable {
     public static var current: AnyFiber? { FiberRef.current?.owner }
 
     // MARK: The subclass's part
+
+    /// Who shows up in a snapshot for this stack; nil for nobody. The worker's thread.
+    var shown: AnyFiber? { self }
 
     /// Runs the body and keeps its outcome. Called on the fiber's own stack; must not throw through.
     func runBody() {
@@ -146,7 +167,8 @@ public class AnyFiber: @unchecked Sendable {
             return nil
         }
         do throws(Errno) {
-            let record = try worker.stacks.makeFiber(owner: self, worker: worker, name: name)
+            let record = try worker.stacks.makeFiber(
+                owner: self, worker: worker, name: wasRenamed ? name : givenName)
             worker.fiberStarted(record)
             self.record = record
             return record
@@ -181,6 +203,10 @@ public class AnyFiber: @unchecked Sendable {
 
 extension AnyFiber: WaitSource {
     func withdraw(_ node: WaitNode) -> Bool { end.withdraw(node) }
+
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        WaitDescription("the end of \(self)", .join, fibers: [id])
+    }
 }
 
 extension AnyFiber: CustomStringConvertible {

@@ -24,6 +24,12 @@ final class CHost: AnyFiber, @unchecked Sendable {
         FiberHost.start(self, priority: priority?.rawValue ?? 0, inherits: false)
     }
 
+    /// The function that waits for the stack; nobody when it is idle.
+    override var shown: AnyFiber? {
+        guard let fiber = unsafe next else { return nil }
+        return unsafe fiber.takeUnretainedValue()
+    }
+
     override func runBody() {
         guard let stack = FiberRef.current else { return }
         self.stack = stack

@@ -1,7 +1,7 @@
 import CContext
 import Glibc
 
-/// One function call on the stack of a suspended coroutine.
+/// One function call on the stack of a coroutine or fiber.
 public struct CoroutineFrame: Hashable, Sendable {
     /// Where the function goes on.
     public let address: UInt
@@ -11,6 +11,8 @@ public struct CoroutineFrame: Hashable, Sendable {
     public let offset: Int
     /// The file that the function was loaded from.
     public let image: String?
+    /// The function is Ringlet's or the standard library's, as those are in which a wait ends.
+    let isOfLibrary: Bool
 }
 
 extension CoroutineFrame: CustomStringConvertible {
@@ -33,18 +35,31 @@ extension AnyCoroutine {
     public final var backtrace: [CoroutineFrame]? {
         guard core.thread.isCurrent, core.state == .suspended, let record = unsafe core.record
         else { return nil }
-        let addresses = unsafe [UInt](unsafeUninitializedCapacity: 256) { buffer, count in
-            if let start = buffer.baseAddress {
-                count = unsafe cctx_return_addresses(
-                    &record.pointee.context, start, buffer.count)
-            }
+        return unsafe returnAddresses(on: &record.pointee.context, limit: 256).map(CoroutineFrame.init(at:))
+    }
+}
+
+extension FiberRef {
+    /// The same as addresses, of a fiber that does not run; on its worker's thread.
+    func returnAddresses(limit: Int) -> [UInt] {
+        unsafe Ringlet.returnAddresses(on: &record.pointee.context, limit: limit)
+    }
+}
+
+private func returnAddresses(on context: UnsafePointer<cctx>, limit: Int) -> [UInt] {
+    unsafe [UInt](unsafeUninitializedCapacity: limit) { buffer, count in
+        if let start = buffer.baseAddress {
+            count = unsafe cctx_return_addresses(context, start, buffer.count)
         }
-        return addresses.map(CoroutineFrame.init(at:))
     }
 }
 
 extension CoroutineFrame {
-    fileprivate init(at address: UInt) {
+    /// How the symbols begin of Ringlet, of its C half, and of the standard library and its `Synchronization`.
+    private static let libraries = ["$s7Ringlet", "cctx_", "$ss", "$sS", "$s15Synchronization"]
+
+    /// Of a return address. Any thread; reads the symbol table of a file, which takes milliseconds.
+    init(at address: UInt) {
         // A return address is that of the next instruction, which may belong to the next function.
         let symbol = unsafe cctx_symbolicate(address - 1)
         defer {
@@ -56,5 +71,7 @@ extension CoroutineFrame {
         function = unsafe (symbol.demangled ?? symbol.name).map { unsafe String(cString: $0) }
         image = unsafe symbol.image.map { unsafe String(cString: $0) }
         offset = unsafe Int(symbol.offset) + 1
+        let name = unsafe symbol.name.map { unsafe String(cString: $0) } ?? ""
+        isOfLibrary = Self.libraries.contains { name.hasPrefix($0) }
     }
 }

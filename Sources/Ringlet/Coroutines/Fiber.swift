@@ -31,11 +31,22 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
     ///   - name: Part of crash reports and dumps.
     ///   - priority: The priority of the fiber's task; nil inherits the current one.
     ///   - locals: The task-locals that the body begins with.
+    ///   - fileID: With `line`, the ``AnyFiber/spawnSite``.
     ///   - operation: The body. What it throws is rethrown by `join(deadline:)`.
     @discardableResult
     public convenience init(
         name: String? = nil, priority: TaskPriority? = nil, locals: InitialLocals = .copied,
+        fileID: StaticString = #fileID, line: UInt = #line,
         operation: sending @escaping () throws -> Success
+    ) {
+        self.init(name: name, priority: priority, locals: locals, at: PackedSite(fileID, line), operation)
+    }
+
+    // Inlined: a call of a generic initializer costs more than what this one does.
+    @inline(__always)
+    convenience init(
+        name: String?, priority: TaskPriority? = nil, locals: InitialLocals = .copied, at site: PackedSite,
+        _ operation: sending @escaping () throws -> Success
     ) {
         guard let worker = CurrentThread.worker else {
             precondition(!Fork.isChild, SchedulerError.forkedChild.description)
@@ -43,13 +54,16 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
                 "Fiber { } needs a scheduler, and this thread runs none. Use Scheduler.run { } or scheduler.spawn { }."
             )
         }
-        self.init(name: name, on: worker, operation: operation)
+        self.init(name: name, on: worker, site: site, operation: operation)
         start(priority: priority, locals: locals)
     }
 
-    init(name: String?, on worker: Worker, operation: sending @escaping () throws -> Success) {
+    init(
+        name: String?, on worker: Worker, site: PackedSite = .none,
+        operation: sending @escaping () throws -> Success
+    ) {
         self.operation = operation
-        super.init(name: name, worker: worker)
+        super.init(name: name, worker: worker, site: site)
     }
 
     override func runBody() {

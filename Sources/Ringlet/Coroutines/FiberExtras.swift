@@ -6,6 +6,8 @@ final class FiberExtras: @unchecked Sendable {
 
     /// What the fiber's waits throw once it is cancelled; nil for `CancellationError`. Written once.
     var cancellationError: (any Error)?
+    /// Set when the fiber got another name than at its creation, or none.
+    var newName: String??
     /// Interrupts that were requested and not withdrawn.
     var interruptCount = 0
 

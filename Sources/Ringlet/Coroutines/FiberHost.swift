@@ -35,18 +35,18 @@ enum FiberHost {
         let worker = fiber.worker
         worker.shared.fiberSpawned()
         if worker.rung != .plain {
-            fiber.task = makeTask(name: fiber.name, priority: priority, inherits: inherits)
+            fiber.task = makeTask(name: fiber.givenName, priority: priority, inherits: inherits)
             let address = unsafe Unmanaged.passRetained(fiber).toOpaque()
             worker.enqueue(Runnable(address: UInt(bitPattern: address), kind: .newFiber))
             return
         }
         let priority = priority == 0 ? nil : TaskPriority(rawValue: priority)
         if inherits {
-            Task(name: fiber.name, executorPreference: worker, priority: priority) {
+            Task(name: fiber.givenName, executorPreference: worker, priority: priority) {
                 await runPlainly(fiber)
             }
         } else {
-            Task.detached(name: fiber.name, executorPreference: worker, priority: priority) {
+            Task.detached(name: fiber.givenName, executorPreference: worker, priority: priority) {
                 await runPlainly(fiber)
             }
         }
@@ -59,6 +59,13 @@ enum FiberHost {
             return unsafe unsafeBitCast(task, to: UnownedJob.self)
         }
         return if let name { unsafe name.withCString { unsafe make($0) } } else { make(nil) }
+    }
+
+    /// The fiber that `runnable`, which is one that has not begun, will begin. The worker's thread.
+    static func fiber(toBegin runnable: Runnable) -> AnyFiber {
+        unsafe Unmanaged<AnyFiber>
+            .fromOpaque(UnsafeRawPointer(bitPattern: runnable.address).unsafelyUnwrapped)
+            .takeUnretainedValue()
     }
 
     /// Begins a fiber that was queued. On its worker's thread; or, once the worker has ended, on any, where it

@@ -139,6 +139,12 @@ struct FiberRef: BitwiseCopyable, Equatable {
         return try body()
     }
 
+    /// As ``CurrentThread/strand`` on the fiber's stack; nil before its task has run.
+    var strand: UInt? { unsafe record.pointee.task.map { UInt(bitPattern: $0) } }
+
+    /// On the rung where a fiber that was resumed is a job before it runs, and is in no queue as a fiber.
+    var isHostedPlainly: Bool { unsafe record.pointee.rung == 0 }
+
     // MARK: Relations
 
     /// Calls `body` with the fiber's worker, without reference counting.

@@ -1,60 +1,21 @@
-/// Everything waits for something that can no longer happen.
+/// Everything waits for something that can no longer happen: no fiber or job can run, no operation is in flight and no
+/// timer is set.
 ///
-/// A simulation of the testing kit throws it: there it is certain that no other thread, no device and no timer is left to
-/// wake anybody.
-public struct DeadlockError: Error, Hashable, Sendable {
-    /// One that waits.
-    public struct Wait: Hashable, Sendable {
-        /// The fiber's id; nil for a task.
-        public var fiber: UInt64?
-        /// The fiber's name, if it has one.
-        public var name: String?
-        /// What it waits for, in words.
-        public var reason: String
+/// A simulation of the testing kit throws it: there it is certain that no other thread and no device is left to wake
+/// anybody. The main body and all fibers have been cancelled by then.
+public struct DeadlockError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// Who waited on what, where it was spawned, and where its code stood.
+    ///
+    /// A task that waits for something that is not Ringlet's is not among them: only Swift's runtime knows of it.
+    public let snapshot: SchedulerSnapshot
+
+    init(_ snapshot: SchedulerSnapshot) {
+        self.snapshot = snapshot
     }
 
-    /// Who waits, fibers in order of their creation, then operations of tasks. A task that waits for anything else is
-    /// not among them: only Swift's runtime knows of it.
-    public var waits: [Wait]
-
-    public init(waits: [Wait]) {
-        self.waits = waits
-    }
-}
-
-extension DeadlockError: CustomStringConvertible {
+    /// A headline, and the fibers as a spawn tree.
     public var description: String {
-        let lines = waits.map { "\n  \($0)" }.joined()
-        return "nothing can happen any more, and this still waits:" + (lines.isEmpty ? "\n  a task" : lines)
-    }
-}
-
-extension DeadlockError.Wait: CustomStringConvertible {
-    public var description: String {
-        guard let fiber else { return "a task: \(reason)" }
-        return (name.map { "fiber \(fiber) '\($0)'" } ?? "fiber \(fiber)") + ": \(reason)"
-    }
-}
-
-extension Worker {
-    /// Who waits on this worker, for what. On its thread.
-    var waits: [DeadlockError.Wait] {
-        var ofFibers: [UInt: String] = [:]
-        var ofTasks: [DeadlockError.Wait] = []
-        operations.forEach { slot in
-            switch slot.waiter {
-            case .fiber(let fiber): ofFibers[fiber.address] = slot.wait
-            case .task, .parkedTask: ofTasks.append(DeadlockError.Wait(reason: slot.wait))
-            case .closing, .writer, .watcher, .none: break
-            }
-        }
-        var waits: [DeadlockError.Wait] = []
-        var next = liveFibers
-        while let fiber = next {
-            let reason = ofFibers[fiber.address] ?? fiber.waitOutsideKernel
-            waits.append(DeadlockError.Wait(fiber: fiber.owner.id, name: fiber.owner.name, reason: reason))
-            next = fiber.nextLive
-        }
-        return waits.sorted { $0.fiber ?? 0 < $1.fiber ?? 0 } + ofTasks
+        let nobody = snapshot.fibers.isEmpty && snapshot.tasks.isEmpty ? "\n  a task that waits for another" : ""
+        return "deadlock: what is waited for can no longer happen\n\(snapshot)\(nobody)"
     }
 }

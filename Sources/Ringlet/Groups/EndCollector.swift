@@ -66,4 +66,10 @@ final class EndCollector<Item: Awaitable>: Sendable {
 
 extension EndCollector: WaitSource {
     func withdraw(_ node: WaitNode) -> Bool { state.withLock { $0.waiters.remove(node) } }
+
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        let fibers = items.compactMap { $0 as? AnyFiber }.filter { !$0.isFinished }.map(\.id)
+        let left = items.count - state.withLock { $0.ended.count }
+        return WaitDescription("the next of \(left) ends", fibers: fibers)
+    }
 }

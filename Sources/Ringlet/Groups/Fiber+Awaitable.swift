@@ -34,9 +34,10 @@ extension Fiber {
     @discardableResult
     public convenience init(
         at deadline: Deadline, name: String? = nil, priority: TaskPriority? = nil, locals: InitialLocals = .copied,
+        fileID: StaticString = #fileID, line: UInt = #line,
         operation: sending @escaping () throws -> Success
     ) {
-        self.init(name: name, priority: priority, locals: locals) {
+        self.init(name: name, priority: priority, locals: locals, fileID: fileID, line: line) {
             try Fiber<Never>.sleep(until: deadline)
             return try operation()
         }

@@ -8,10 +8,11 @@ extension Group {
     /// - Throws: ``GroupUseError/hasEnded``.
     @discardableResult
     public func spawn<Success>(
-        name: String? = nil, priority: TaskPriority? = nil,
+        name: String? = nil, priority: TaskPriority? = nil, fileID: StaticString = #fileID, line: UInt = #line,
         _ body: sending @escaping () throws -> Success
     ) throws -> Fiber<Success> {
-        let fiber = Fiber(name: name, on: CurrentThread.worker ?? worker, operation: body)
+        let fiber = Fiber(
+            name: name, on: CurrentThread.worker ?? worker, site: PackedSite(fileID, line), operation: body)
         try begin(fiber, priority: priority)
         return fiber
     }
@@ -22,11 +23,12 @@ extension Group {
     @discardableResult
     public func spawn<Success>(
         onWorker index: Int, name: String? = nil, priority: TaskPriority? = nil,
+        fileID: StaticString = #fileID, line: UInt = #line,
         _ body: sending @escaping () throws -> Success
     ) throws -> Fiber<Success> {
         let workers = worker.shared.workers
         precondition(workers.indices.contains(index), "there is no worker \(index)")
-        let fiber = Fiber(name: name, on: workers[index], operation: body)
+        let fiber = Fiber(name: name, on: workers[index], site: PackedSite(fileID, line), operation: body)
         try begin(fiber, priority: priority)
         return fiber
     }
@@ -75,11 +77,11 @@ extension Group {
     ///   ``GroupUseError/endedBeforeReady``; `CancellationError`, with the child cancelled.
     @available(*, noasync, message: "in a task, await group.start")
     public func start<Value: Sendable>(
-        name: String? = nil, priority: TaskPriority? = nil,
+        name: String? = nil, priority: TaskPriority? = nil, fileID: StaticString = #fileID, line: UInt = #line,
         _ body: sending @escaping (_ ready: Promise<Value>) throws -> Void
     ) throws -> Value {
         let ready = Promise<Value>()
-        let child = try spawn(name: name, priority: priority) {
+        let child = try spawn(name: name, priority: priority, fileID: fileID, line: line) {
             try ready.settled { try body(ready) }
         }
         do {

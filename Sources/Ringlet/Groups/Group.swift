@@ -146,6 +146,14 @@ public final class Group: Sendable {
 
 extension Group: WaitSource {
     func withdraw(_ node: WaitNode) -> Bool { end.withdraw(node) }
+
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        let (live, fibers) = state.withLock { state in
+            (state.live, state.children.compactMap { ($0 as? AnyFiber)?.id })
+        }
+        let name = WaitDescription.name("group", self)
+        return WaitDescription("the \(live) \(live == 1 ? "child" : "children") of \(name)", .group, fibers: fibers)
+    }
 }
 
 /// A child as its group sees it.

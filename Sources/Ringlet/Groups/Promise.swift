@@ -98,6 +98,10 @@ extension Promise: QueuedEnd {
     func withdraw(_ node: WaitNode) -> Bool { end.withdraw(node) }
     func addToEnd(_ node: WaitNode) -> Bool { end.add(node) }
     var endWorker: Worker { CurrentThread.worker ?? BackgroundScheduler.worker }
+
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        WaitDescription(WaitDescription.name("promise", self))
+    }
 }
 
 /// The reading part of a ``Promise``.

@@ -64,11 +64,13 @@ public func withGroup<Result>(_ body: @escaping (Group) async throws -> Result) 
 @_disfavoredOverload
 @available(*, noasync, message: "in a task, use withGroup")
 public func withChild<Success, Result>(
-    name: String? = nil, _ child: sending @escaping () throws -> Success,
+    name: String? = nil, fileID: StaticString = #fileID, line: UInt = #line,
+    _ child: sending @escaping () throws -> Success,
     _ body: (Fiber<Success>) throws -> Result
 ) throws -> Result {
     let fiber = try FiberRef.require("withChild")
-    let child = Fiber(name: name, on: fiber.withOwner { $0.worker }, operation: child)
+    let child = Fiber(
+        name: name, on: fiber.withOwner { $0.worker }, site: PackedSite(fileID, line), operation: child)
     do {
         return try withGroup { group in
             try group.begin(child, priority: nil)

@@ -61,6 +61,10 @@ final class Descriptor: WaitSource {
 
     func withdraw(_ node: WaitNode) -> Bool { drained.withdraw(node) }
 
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        WaitDescription("the end of what uses descriptor \(raw)")
+    }
+
     // MARK: Operations, in both colours
 
     /// From a fiber.

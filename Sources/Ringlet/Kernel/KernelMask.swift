@@ -83,6 +83,12 @@ enum KernelOperation: String, CaseIterable {
 
     var bit: UInt64 { 1 << UInt64(opcode) }
 
+    /// The one with this number, if Ringlet knows it.
+    init?(opcode: UInt8) {
+        guard let found = Self.allCases.first(where: { $0.opcode == Int(opcode) }) else { return nil }
+        self = found
+    }
+
     /// Their names, in the order of the opcodes.
     static func names(in bits: UInt64) -> [String] {
         allCases.filter { bits & $0.bit != 0 }.sorted { $0.opcode < $1.opcode }.map(\.rawValue)

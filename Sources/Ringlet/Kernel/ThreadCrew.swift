@@ -44,7 +44,7 @@ final class ThreadCrew: Sendable {
     private let state = PlainLock(State())
 
     /// Closed, and no thread is left.
-    let ended = Occurrence()
+    let ended = Occurrence("the threads of a pool to end", .thread)
 
     init(_ terms: CrewTerms) {
         self.terms = terms

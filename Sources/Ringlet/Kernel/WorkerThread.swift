@@ -64,9 +64,20 @@ final class WorkerThread: Sendable {
 
     /// Runs `body`, which blocks, on a thread of its own; on the calling one when there is none to have. Then calls
     /// `completion`, when the thread refers to nothing of `body` any more.
-    static func runAside(_ body: sending @escaping () -> Void, then completion: sending @escaping () -> Void) {
+    static func runAside(_ body: sending @escaping () -> Void, then completion: sending @escaping () -> Void = {}) {
         let body = Body(body, then: completion)
         if start(body) != 0 { body.run() }
+    }
+
+    /// Runs `body` on a thread of its own, which nobody waits for.
+    static func start(named name: String, _ body: sending @escaping () -> Void) throws(Errno) {
+        let body = Body(body)
+        let error = start(
+            Body {
+                LinuxThread.setName(name)
+                body.run()
+            })
+        guard error == 0 else { throw Errno(rawValue: error) }
     }
 
     private final class Body {

@@ -23,8 +23,8 @@ public final class Callback: @unchecked Sendable {
     /// When the call is due; nil for one that was wanted soon.
     public let deadline: Deadline?
 
-    private let holdsScheduler: Bool
-    private let site: CallSite
+    let holdsScheduler: Bool
+    let site: PackedSite
 
     // The rest is the worker thread's.
 
@@ -34,7 +34,7 @@ public final class Callback: @unchecked Sendable {
     private var hasTimer = false
 
     init(
-        on worker: Worker, deadline: Deadline?, holdsScheduler: Bool, site: CallSite,
+        on worker: Worker, deadline: Deadline?, holdsScheduler: Bool, site: PackedSite,
         _ body: sending @escaping () throws -> Void
     ) {
         self.worker = worker
@@ -99,6 +99,9 @@ public final class Callback: @unchecked Sendable {
 
     /// The call will not be made: the worker ends.
     static func drop(_ runnable: Runnable) { _ = released(runnable).take(.cancelled) }
+
+    /// The one that `runnable` is, or the timer of.
+    static func named(by runnable: Runnable) -> Callback { unsafe reference(runnable).takeUnretainedValue() }
 
     /// Its timer, whose payload `runnable` is, has fired.
     static func isDue(_ runnable: Runnable) {

@@ -65,6 +65,8 @@ struct OperationTable: ~Copyable {
         private(set) var reason = CancelReason.none
         /// A shutdown leaves it alone: clean-up that must finish.
         private(set) var isShielded = false
+        /// What the kernel was asked for. With the three before it one word, so that it costs no store.
+        private(set) var opcode: UInt8 = 0
         /// For cancel-by-descriptor on kernels that lack it; -1 when the operation has none.
         private(set) var descriptor: Int32 = -1
         var nextFree: UInt32 = 0
@@ -74,11 +76,14 @@ struct OperationTable: ~Copyable {
         var waiter: Waiter { packedWaiter.waiter }
 
         @inline(__always)
-        mutating func occupy(by waiter: Waiter, descriptor: Int32, shielded: Bool) {
+        mutating func occupy(
+            by waiter: Waiter, opcode: UInt8 = 0, descriptor: Int32, shielded: Bool
+        ) {
             assert(state.after(.insert) == .active, "an operation's slot was given to another one")
             state = .active
             reason = .none
             isShielded = shielded
+            self.opcode = opcode
             self.descriptor = descriptor
             timer = .none
             packedWaiter = PackedWaiter(waiter)
@@ -124,9 +129,9 @@ struct OperationTable: ~Copyable {
 
     /// Takes a slot. O(1), except when the table grows.
     @inline(__always)
-    mutating func insert(waiter: Waiter, descriptor: Int32, shielded: Bool = false)
-        -> OperationToken
-    {
+    mutating func insert(
+        waiter: Waiter, opcode: UInt8 = 0, descriptor: Int32, shielded: Bool = false
+    ) -> OperationToken {
         if firstFree == Self.end { grow() }
         let index = firstFree
         let at = Int(index)
@@ -135,15 +140,15 @@ struct OperationTable: ~Copyable {
         return OperationToken(
             index: index,
             generation: Self.occupy(
-                &slots[at], by: waiter, descriptor: descriptor, shielded: shielded))
+                &slots[at], by: waiter, opcode: opcode, descriptor: descriptor, shielded: shielded))
     }
 
     /// Returns the generation: with both in one call, the slot is accessed once.
     @inline(__always)
     private static func occupy(
-        _ slot: inout Slot, by waiter: Waiter, descriptor: Int32, shielded: Bool
+        _ slot: inout Slot, by waiter: Waiter, opcode: UInt8, descriptor: Int32, shielded: Bool
     ) -> UInt32 {
-        slot.occupy(by: waiter, descriptor: descriptor, shielded: shielded)
+        slot.occupy(by: waiter, opcode: opcode, descriptor: descriptor, shielded: shielded)
         return slot.generation
     }
 

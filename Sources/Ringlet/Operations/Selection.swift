@@ -24,4 +24,8 @@ final class Selection: WaitSource {
 
     /// Ends the wait instead of a branch.
     func withdraw(_ node: WaitNode) -> Bool { claim() }
+
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        WaitDescription("one of the channels of a select")
+    }
 }

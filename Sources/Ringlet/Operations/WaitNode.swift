@@ -172,10 +172,8 @@ final class WaitNode: @unchecked Sendable {
     @inline(__always)
     var token: UInt64 { UInt64(address) }
 
-    /// What the fiber waits for whose token this is. The thread of a parked fiber only.
-    static func source(named token: UInt64) -> (any WaitSource)? {
-        unsafe named(by: UInt(token)).source
-    }
+    /// What the waiter of a kept node waits for; nil in between. The thread of the waiter.
+    var awaited: WaitDescription? { unsafe source?.waitDescription(of: self) }
 
     /// The kept node of a waiter that is parked; the waiter keeps it alive.
     @inline(__always)
@@ -190,4 +188,8 @@ final class WaitNode: @unchecked Sendable {
 protocol WaitSource: AnyObject, Sendable {
     /// Takes the node out of its list, under the list's lock. False when it has left: its waiter is being woken.
     func withdraw(_ node: WaitNode) -> Bool
+
+    /// What the node waits for, which is its fiber's or task's own. Asked on the thread of that, whatever other threads do
+    /// meanwhile: may take the source's own lock, and must not wait.
+    func waitDescription(of node: WaitNode) -> WaitDescription
 }

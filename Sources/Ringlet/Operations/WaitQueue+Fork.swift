@@ -18,10 +18,23 @@ extension WaitQueue {
 final class Occurrence: WaitSource {
     private let queue = WaitQueue()
 
+    // For snapshots.
+    private let what: StaticString
+    private let kind: WaitSnapshot.Kind
+
+    init(_ what: StaticString, _ kind: WaitSnapshot.Kind = .synchronization) {
+        self.what = what
+        self.kind = kind
+    }
+
     /// Wakes every waiter.
     func happen() { queue.complete() }
 
     func withdraw(_ node: WaitNode) -> Bool { queue.withdraw(node) }
+
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        WaitDescription("\(what)", kind)
+    }
 
     /// From a fiber or a plain thread.
     func wait(_ call: StaticString, deadline: Deadline, isShielded: Bool = false) -> Completion {

@@ -10,8 +10,8 @@ public final class Watcher: @unchecked Sendable {
     let readiness: Readiness
     private let identity: DescriptorCalls.Identity
     private let worker: Worker
-    private let holdsScheduler: Bool
-    private let site: CallSite
+    let holdsScheduler: Bool
+    let site: PackedSite
 
     private struct Body: @unchecked Sendable {
         let call: () throws -> Void
@@ -26,7 +26,7 @@ public final class Watcher: @unchecked Sendable {
 
     /// - Throws: `Errno.badFileDescriptor`; `Errno.notPermitted` for a regular file.
     init(
-        _ readiness: Readiness, of descriptor: Int32, on worker: Worker, holdsScheduler: Bool, site: CallSite,
+        _ readiness: Readiness, of descriptor: Int32, on worker: Worker, holdsScheduler: Bool, site: PackedSite,
         _ body: sending @escaping () throws -> Void
     ) throws(Errno) {
         identity = try DescriptorCalls.identity(of: descriptor)
@@ -131,6 +131,11 @@ public final class Watcher: @unchecked Sendable {
 
 extension Waiter {
     static func watcher(_ watcher: Watcher) -> Waiter { unsafe .watcher(Unmanaged.passRetained(watcher)) }
+
+    /// The watcher that waits, if one does.
+    var watcher: Watcher? {
+        if case .watcher(let watcher) = self { unsafe watcher.takeUnretainedValue() } else { nil }
+    }
 }
 
 /// The watchers of one scheduler: at most one for each descriptor and direction. Any thread.

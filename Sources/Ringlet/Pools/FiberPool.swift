@@ -36,7 +36,7 @@ public final class FiberPool: Sendable {
         guard capacity >= 1 else { throw .invalidCapacity(capacity) }
         self.capacity = capacity
         self.scheduler = scheduler
-        places = Places(capacity)
+        places = Places(capacity, "a place in fiber pool")
     }
 
     // MARK: Spawning
@@ -50,10 +50,11 @@ public final class FiberPool: Sendable {
     @available(*, noasync, message: "in a task, await spawn(name:deadline:operation:)")
     @discardableResult
     public func spawn<Success>(
-        name: String? = nil, deadline: Deadline = .never, operation: sending @escaping () throws -> Success
+        name: String? = nil, deadline: Deadline = .never, fileID: StaticString = #fileID, line: UInt = #line,
+        operation: sending @escaping () throws -> Success
     ) throws -> Fiber<Success> {
         try places.take("FiberPool.spawn", deadline: deadline)
-        return start(name, operation)
+        return start(name, PackedSite(fileID, line), operation)
     }
 
     /// Waits for a place and starts a fiber in it.
@@ -61,23 +62,27 @@ public final class FiberPool: Sendable {
     /// As the synchronous form.
     @discardableResult
     public func spawn<Success>(
-        name: String? = nil, deadline: Deadline = .never, operation: sending @escaping () throws -> Success
+        name: String? = nil, deadline: Deadline = .never, fileID: StaticString = #fileID, line: UInt = #line,
+        operation: sending @escaping () throws -> Success
     ) async throws -> Fiber<Success> {
         try await places.take(deadline: deadline)
-        return start(name, operation)
+        return start(name, PackedSite(fileID, line), operation)
     }
 
     /// Starts a fiber if there is a place. Nil when there is none. Never waits.
     public func trySpawn<Success>(
-        name: String? = nil, operation: sending @escaping () throws -> Success
+        name: String? = nil, fileID: StaticString = #fileID, line: UInt = #line,
+        operation: sending @escaping () throws -> Success
     ) -> Fiber<Success>? {
-        places.tryTake() ? start(name, operation) : nil
+        places.tryTake() ? start(name, PackedSite(fileID, line), operation) : nil
     }
 
     /// Starts a fiber in a place that was taken.
-    func start<Success>(_ name: String?, _ operation: sending @escaping () throws -> Success) -> Fiber<Success> {
+    func start<Success>(
+        _ name: String?, _ site: PackedSite, _ operation: sending @escaping () throws -> Success
+    ) -> Fiber<Success> {
         let membership = Membership(of: self)
-        let fiber = spawnAnywhere(name) {
+        let fiber = spawnAnywhere(name, site) {
             try Membership.$current.withValue([membership] + Membership.running) { try operation() }
         }
         state.withLock { $0.members[fiber.id] = fiber }
@@ -90,10 +95,10 @@ public final class FiberPool: Sendable {
 
     /// Starts a fiber where the pool's run, outside the places.
     func spawnAnywhere<Success>(
-        _ name: String?, _ operation: sending @escaping () throws -> Success
+        _ name: String?, _ site: PackedSite = .none, _ operation: sending @escaping () throws -> Success
     ) -> Fiber<Success> {
-        if let scheduler { return scheduler.spawn(name: name, operation: operation) }
-        return Fiber(name: name, operation: operation)
+        if let scheduler { return scheduler.spawn(name: name, at: site, operation) }
+        return Fiber(name: name, at: site, operation)
     }
 
     private func leaves(_ fiber: AnyFiber) {
@@ -164,7 +169,7 @@ public final class FiberPool: Sendable {
     private func emptied() -> Occurrence? {
         state.withLock { state in
             if state.members.isEmpty { return nil }
-            let event = state.emptied ?? Occurrence()
+            let event = state.emptied ?? Occurrence("the fibers of a pool to end")
             state.emptied = event
             return event
         }

@@ -11,7 +11,11 @@ final class Places: WaitSource {
 
     private let state: Mutex<State>
 
-    init(_ count: Int) {
+    /// What a place is, for snapshots.
+    private let what: StaticString
+
+    init(_ count: Int, _ what: StaticString) {
+        self.what = what
         state = Mutex(State(free: count))
     }
 
@@ -48,6 +52,10 @@ final class Places: WaitSource {
 
     func withdraw(_ node: WaitNode) -> Bool {
         state.withLock { $0.waiters.remove(node) }
+    }
+
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        WaitDescription(WaitDescription.name("\(what)", self))
     }
 
     /// False when there was a place.

@@ -52,7 +52,7 @@ final class PoolFeed<Output: Sendable>: Sendable {
     init(_ order: Order, in pool: FiberPool, bound: Int?, _ source: sending @escaping Source) {
         self.order = order
         self.pool = pool
-        credits = bound.map(Places.init)
+        credits = bound.map { Places($0, "a result to be taken of pool map") }
         state = Mutex(State(source: Box(source)))
     }
 
@@ -89,7 +89,7 @@ final class PoolFeed<Output: Sendable>: Sendable {
             return true
         }
         if !Membership.isIn(pool) { try pool.places.take("FiberPool.map", deadline: .never) }
-        let fiber = pool.start(nil, work)
+        let fiber = pool.start(nil, .none, work)
         let isStopped = state.withLock { state in
             state.running[fiber.id] = fiber
             return state.isStopped
@@ -140,7 +140,7 @@ final class PoolFeed<Output: Sendable>: Sendable {
                 defer { state.sourceFailure = nil }
                 return state.sourceFailure.map { .result(.failure($0)) } ?? .end
             }
-            let news = state.news ?? Occurrence()
+            let news = state.news ?? Occurrence("the next result of a pool's map")
             state.news = news
             return .wait(news)
         }

@@ -17,7 +17,7 @@ final class Interruption: Sendable {
         self.happened = happened
         do {
             watcher = try Watcher(
-                .readable, of: descriptor, on: worker, holdsScheduler: false, site: CallSite(#fileID, #line)
+                .readable, of: descriptor, on: worker, holdsScheduler: false, site: PackedSite(#fileID, #line)
             ) {
                 InterruptCalls.acknowledge()
                 happened.flag.store(true, ordering: .releasing)

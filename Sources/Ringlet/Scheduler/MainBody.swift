@@ -57,6 +57,7 @@ final class MainTask<Success>: MainBody, @unchecked Sendable {
 
     var isFinished: Bool { end.isComplete }
     func withdraw(_ node: WaitNode) -> Bool { end.withdraw(node) }
+    func waitDescription(of node: WaitNode) -> WaitDescription { WaitDescription("the end of the main task") }
     func queue(_ node: WaitNode) -> Bool { end.add(node) }
     func cancel() { task.withLock { $0 }?.cancel() }
     func finalValue() throws -> Success { try result!.get() }

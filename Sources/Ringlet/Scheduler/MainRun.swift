@@ -69,6 +69,10 @@ final class RunEnd: WaitSource {
 
     func withdraw(_ node: WaitNode) -> Bool { queue.withdraw(node) }
 
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        WaitDescription("the end of a run")
+    }
+
     func wait() async { _ = await wait(deadline: .never, isShielded: true) { queue.add($0) } }
 
     /// Blocks a thread. The main thread serves the main queue meanwhile, and with it the `MainActor`.

@@ -17,7 +17,7 @@ extension Scheduler {
     public func soon(
         fileID: StaticString = #fileID, line: UInt = #line, _ body: sending @escaping () throws -> Void
     ) -> Callback {
-        makeCallback(at: nil, holdsScheduler: true, CallSite(fileID, line), body)
+        makeCallback(at: nil, holdsScheduler: true, PackedSite(fileID, line), body)
     }
 
     /// Has `body` called in `duration` from now; at once when that is negative, never when it is beyond the clock's
@@ -27,7 +27,7 @@ extension Scheduler {
         _ duration: Duration, holdsScheduler: Bool = true, fileID: StaticString = #fileID, line: UInt = #line,
         _ body: sending @escaping () throws -> Void
     ) -> Callback {
-        makeCallback(at: .after(duration), holdsScheduler: holdsScheduler, CallSite(fileID, line), body)
+        makeCallback(at: .after(duration), holdsScheduler: holdsScheduler, PackedSite(fileID, line), body)
     }
 
     /// Has `body` called at `deadline` or as soon after it as the worker comes round, as by ``soon(fileID:line:_:)``.
@@ -46,11 +46,11 @@ extension Scheduler {
         _ deadline: Deadline, holdsScheduler: Bool = true, fileID: StaticString = #fileID, line: UInt = #line,
         _ body: sending @escaping () throws -> Void
     ) -> Callback {
-        makeCallback(at: deadline, holdsScheduler: holdsScheduler, CallSite(fileID, line), body)
+        makeCallback(at: deadline, holdsScheduler: holdsScheduler, PackedSite(fileID, line), body)
     }
 
     private func makeCallback(
-        at deadline: Deadline?, holdsScheduler: Bool, _ site: CallSite, _ body: sending @escaping () throws -> Void
+        at deadline: Deadline?, holdsScheduler: Bool, _ site: PackedSite, _ body: sending @escaping () throws -> Void
     ) -> Callback {
         let callback = Callback(
             on: callbackWorker, deadline: deadline, holdsScheduler: holdsScheduler, site: site, body)

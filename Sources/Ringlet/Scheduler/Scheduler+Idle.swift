@@ -34,7 +34,7 @@ extension Scheduler {
     }
 
     private func beginIdleWait() -> Occurrence {
-        let wait = Occurrence()
+        let wait = Occurrence("the scheduler to be idle")
         state.idleness.add(wait)
         let workers = state.workers
         for worker in workers { worker.inbox.notify() }

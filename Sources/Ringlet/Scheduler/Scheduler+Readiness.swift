@@ -26,7 +26,7 @@ extension Scheduler {
         _ descriptor: FileDescriptor, holdsScheduler: Bool = true, fileID: StaticString = #fileID, line: UInt = #line,
         _ body: sending @escaping () throws -> Void
     ) throws -> Watcher {
-        try watch(.readable, of: descriptor, holdsScheduler, CallSite(fileID, line), body)
+        try watch(.readable, of: descriptor, holdsScheduler, PackedSite(fileID, line), body)
     }
 
     /// Has `body` called in each pass in which `descriptor` is writable: there is room, or an error.
@@ -36,7 +36,7 @@ extension Scheduler {
         _ descriptor: FileDescriptor, holdsScheduler: Bool = true, fileID: StaticString = #fileID, line: UInt = #line,
         _ body: sending @escaping () throws -> Void
     ) throws -> Watcher {
-        try watch(.writable, of: descriptor, holdsScheduler, CallSite(fileID, line), body)
+        try watch(.writable, of: descriptor, holdsScheduler, PackedSite(fileID, line), body)
     }
 
     /// Ends the watch for `readiness` of a descriptor, which may have been closed meanwhile. Any thread.
@@ -48,7 +48,7 @@ extension Scheduler {
     }
 
     private func watch(
-        _ readiness: Readiness, of descriptor: FileDescriptor, _ holdsScheduler: Bool, _ site: CallSite,
+        _ readiness: Readiness, of descriptor: FileDescriptor, _ holdsScheduler: Bool, _ site: PackedSite,
         _ body: sending @escaping () throws -> Void
     ) throws -> Watcher {
         try Fork.check()

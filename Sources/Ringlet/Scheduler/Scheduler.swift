@@ -41,6 +41,7 @@ public final class Scheduler: Sendable {
     ) throws {
         try Fork.check()
         try options.validate()
+        if let signal = options.dumpSignal { try DumpSignal.install(signal) { Self.dumpAll() } }
         let preference = try Environment.kernel() ?? options.kernel
         var kernel = KernelChoice(mask: try Environment.kernelMask())
         kernel.faults = try options.faults ?? Environment.faults()
@@ -119,13 +120,22 @@ public final class Scheduler: Sendable {
     /// Starts a fiber. Called on one of the workers, the fiber runs there; otherwise workers take
     /// turns.
     ///
-    /// After ``shutdown(deadline:)`` the fiber ends with `CancellationError` before it begins.
+    /// After ``shutdown(deadline:)`` the fiber ends with `CancellationError` before it begins. `fileID` and `line`
+    /// become its ``AnyFiber/spawnSite``.
     @discardableResult
     public func spawn<Success>(
         name: String? = nil, priority: TaskPriority? = nil, locals: InitialLocals = .copied,
+        fileID: StaticString = #fileID, line: UInt = #line,
         operation: sending @escaping () throws -> Success
     ) -> Fiber<Success> {
-        let fiber = Fiber(name: name, on: placement, operation: operation)
+        spawn(name: name, priority: priority, locals: locals, at: PackedSite(fileID, line), operation)
+    }
+
+    func spawn<Success>(
+        name: String?, priority: TaskPriority? = nil, locals: InitialLocals = .copied, at site: PackedSite,
+        _ operation: sending @escaping () throws -> Success
+    ) -> Fiber<Success> {
+        let fiber = Fiber(name: name, on: placement, site: site, operation: operation)
         fiber.start(priority: priority, locals: locals)
         return fiber
     }
@@ -134,10 +144,12 @@ public final class Scheduler: Sendable {
     @discardableResult
     public func spawn<Success>(
         onWorker index: Int, name: String? = nil, priority: TaskPriority? = nil, locals: InitialLocals = .copied,
+        fileID: StaticString = #fileID, line: UInt = #line,
         operation: sending @escaping () throws -> Success
     ) -> Fiber<Success> {
         precondition(workers.indices.contains(index), "there is no worker \(index)")
-        let fiber = Fiber(name: name, on: workers[index], operation: operation)
+        let fiber = Fiber(
+            name: name, on: workers[index], site: PackedSite(fileID, line), operation: operation)
         fiber.start(priority: priority, locals: locals)
         return fiber
     }

@@ -14,10 +14,17 @@ public struct SchedulerOptions: Sendable, Hashable {
     /// How long a shutdown waits for ``AsyncGenerator``s to clean up before it cancels them with all the rest; not
     /// longer than half of the time until the shutdown's deadline.
     public var cleanUpLimit: Duration
+
     /// Whether the first SIGINT during a run, `Scheduler.run` or that of a ``SchedulerRunner``, cancels the main body, so
     /// that it cleans up and the run throws ``InterruptError``. The second one ends the process. Where the program handles
     /// or ignores SIGINT itself, and while another run has it, this changes nothing.
     public var cancelsOnInterrupt: Bool
+
+    /// A signal, such as `SIGUSR1`, at which ``Scheduler/dumpAll(deadline:)`` is printed on stderr; nil for none.
+    ///
+    /// The handler wakes a thread that makes the dump, so this works whatever the process is doing. It is installed for
+    /// the process, when the scheduler is made, and stays; a handler that was there before is called as well.
+    public var dumpSignal: Int32?
 
     /// What is to go wrong, for tests. The environment variable `RINGLET_FAULTS` fills it in where it is nil.
     @_spi(Testing) public var faults: KernelFaults?

@@ -104,6 +104,10 @@ public final class Barrier: WaitSource {
         }
     }
 
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        WaitDescription("the others at \(WaitDescription.name("barrier", self)), \(waiting) of \(parties)")
+    }
+
     private func place(_ completion: Completion, _ deadline: Deadline) throws -> Int {
         try completion.orThrow(deadline)
         if completion.result == Self.broken { throw BarrierError.broken }

@@ -31,6 +31,9 @@ public final class CapacityLimiter: WaitSource {
         public static func named(_ name: String) -> Holder {
             Holder(identity: .name(name), description: name)
         }
+
+        /// As ``CurrentThread/strand``; nil for a name.
+        fileprivate var strand: UInt? { if case .strand(let strand) = identity { strand } else { nil } }
     }
 
     fileprivate struct State: ~Copyable {
@@ -144,6 +147,11 @@ public final class CapacityLimiter: WaitSource {
     }
 
     func withdraw(_ node: WaitNode) -> Bool { state.withLock { $0.waiters.remove(node) } }
+
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        let holders = holders.map { WaitHolder(strand: $0.strand, description: $0.description) }
+        return WaitDescription("a token of \(WaitDescription.name("limiter", self))", holders: holders)
+    }
 
     /// A token that is out for `holder`, if the wait was for one; and if the holder has none by now, from another
     /// strand that asked for it under the same name.

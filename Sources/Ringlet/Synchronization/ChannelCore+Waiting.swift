@@ -12,6 +12,16 @@ enum Reception<Element> {
 }
 
 extension ChannelCore {
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        let name = WaitDescription.name(ended is QueueError ? "queue" : "channel", self)
+        return switch node.list {
+        case Self.receiving: WaitDescription("an element of \(name)")
+        case Self.sending: WaitDescription("room in \(name)")
+        case Self.watching: WaitDescription("an element to look at in \(name)")
+        default: WaitDescription("all elements of \(name) to be done")
+        }
+    }
+
     // MARK: Sending
 
     /// False when it would have to wait.

@@ -136,6 +136,10 @@ public final class Condition: WaitSource {
 
     func withdraw(_ node: WaitNode) -> Bool { waiters.withLock { $0.remove(node) } }
 
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        WaitDescription(WaitDescription.name("condition", self))
+    }
+
     /// With the lock held again.
     private func check(_ completion: Completion, _ deadline: Deadline) throws {
         if completion.isTaken { return }

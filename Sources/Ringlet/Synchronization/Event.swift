@@ -59,4 +59,8 @@ public final class Event: WaitSource {
     }
 
     func withdraw(_ node: WaitNode) -> Bool { waiters.withLock { $0.remove(node) } }
+
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        WaitDescription(WaitDescription.name("event", self))
+    }
 }

@@ -21,6 +21,10 @@ public final class Lock: WaitSource {
 
     private let waiters = Mutex(WaitList())
 
+    /// The strand that holds a ``RecursiveLock``, which this is the inside of; 0 when there is none. Written by the holder;
+    /// others find that it is not theirs.
+    let owner = Atomic<UInt>(0)
+
     public init() {}
 
     /// True while anybody holds the lock. Another thread may change it at any time.
@@ -122,6 +126,14 @@ public final class Lock: WaitSource {
             if waiters.isEmpty { state.store(Self.held, ordering: .relaxed) }
             return true
         }
+    }
+
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        let owner = owner.load(ordering: .relaxed)
+        if owner == 0 { return WaitDescription(WaitDescription.name("lock", self)) }
+        return WaitDescription(
+            WaitDescription.name("recursive lock", self),
+            holders: [WaitHolder(strand: owner, description: "a task or thread")])
     }
 
     /// The lock that came in the turn in which its waiter was cancelled goes on to the next one.

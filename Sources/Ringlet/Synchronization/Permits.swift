@@ -94,6 +94,10 @@ final class Permits: WaitSource {
         }
     }
 
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        WaitDescription("a permit of \(WaitDescription.name("semaphore", self))")
+    }
+
     /// The permit that came in the turn in which its waiter was cancelled goes on to the next one.
     private func take(_ completion: Completion, _ deadline: Deadline) throws {
         if completion.isTaken { return }

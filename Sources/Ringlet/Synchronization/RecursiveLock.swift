@@ -7,16 +7,13 @@ import Synchronization
 public final class RecursiveLock: Sendable {
     private let inner = Lock()
 
-    /// Names the holder; 0 when there is none. Written by the holder; others find that it is not theirs.
-    private let owner = Atomic<UInt>(0)
-
     /// How often the holder has locked. Of the holder alone.
     private let depth = Atomic<Int>(0)
 
     public init() {}
 
     /// True when this strand holds the lock.
-    public var isOwned: Bool { owner.load(ordering: .relaxed) == CurrentThread.strand }
+    public var isOwned: Bool { inner.owner.load(ordering: .relaxed) == CurrentThread.strand }
 
     /// True while anybody holds the lock.
     public var isLocked: Bool { inner.isLocked }
@@ -60,7 +57,7 @@ public final class RecursiveLock: Sendable {
     public func unlock() throws {
         try checkOwner()
         if depth.subtract(1, ordering: .relaxed).newValue == 0 {
-            owner.store(0, ordering: .relaxed)
+            inner.owner.store(0, ordering: .relaxed)
             try inner.unlock()
         }
     }
@@ -84,7 +81,7 @@ public final class RecursiveLock: Sendable {
     // MARK: For conditions
 
     func checkOwner() throws {
-        let holder = owner.load(ordering: .relaxed)
+        let holder = inner.owner.load(ordering: .relaxed)
         if holder == CurrentThread.strand { return }
         throw holder == 0 ? LockError.notHeld : LockError.notOwner
     }
@@ -94,7 +91,7 @@ public final class RecursiveLock: Sendable {
     /// - Returns: How often that was.
     func giveUp() throws -> Int {
         try checkOwner()
-        owner.store(0, ordering: .relaxed)
+        inner.owner.store(0, ordering: .relaxed)
         let given = depth.exchange(0, ordering: .relaxed)
         try inner.unlock()
         return given
@@ -102,7 +99,7 @@ public final class RecursiveLock: Sendable {
 
     /// After ``underlying`` was locked.
     func restore(depth times: Int) {
-        owner.store(CurrentThread.strand, ordering: .relaxed)
+        inner.owner.store(CurrentThread.strand, ordering: .relaxed)
         depth.store(times, ordering: .relaxed)
     }
 

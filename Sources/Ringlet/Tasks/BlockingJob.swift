@@ -144,6 +144,11 @@ extension BlockingJob: WaitSource {
         waiterLeaves() && end.withdraw(node)
     }
 
+    func waitDescription(of node: WaitNode) -> WaitDescription {
+        let name = ticket.name.map { " '\($0)'" } ?? ""
+        return WaitDescription("work\(name) on a thread of pool '\(crew.terms.name)'", .thread)
+    }
+
     var isFinished: Bool { end.isComplete }
 
     /// From a fiber or a plain thread.

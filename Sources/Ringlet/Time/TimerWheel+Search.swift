@@ -3,20 +3,40 @@ extension TimerWheel {
     /// O(timers held): for shutdown.
     func tokens(where isIncluded: (UInt) -> Bool) -> [TimerToken] {
         var found: [TimerToken] = []
-        func look(at index: Int) {
-            if isIncluded(nodes[index].payload & ~Self.idleMark) {
+        forEachCell { index in
+            if isIncluded(payload(of: index)) {
                 found.append(
                     TimerToken(index: UInt32(index), generation: nodes[index].generation))
             }
         }
-        for position in 0..<overdue.count { look(at: overdue.cell(at: position)) }
+        return found
+    }
+
+    /// Calls `body` with the deadline and payload of every timer held, in no particular order.
+    /// O(timers held): for snapshots.
+    func forEach(_ body: (_ deadline: UInt64, _ payload: UInt) -> Void) {
+        forEachCell { body(nodes[$0].deadline, payload(of: $0)) }
+    }
+
+    private func payload(of index: Int) -> UInt { nodes[index].payload & ~Self.idleMark }
+
+    private func forEachCell(_ body: (Int) -> Void) {
+        for position in 0..<overdue.count { body(overdue.cell(at: position)) }
         for list in 0..<Self.listCount {
             var index = Int(nodes[list].next)
             while index != list {
-                look(at: index)
+                body(index)
                 index = Int(nodes[index].next)
             }
         }
-        return found
+    }
+
+    /// When the timer is due; nil when it has fired or was cancelled.
+    func deadline(of token: TimerToken) -> UInt64? {
+        let index = Int(token.index)
+        guard index >= Self.listCount, index < usedCells,
+            nodes[index].generation == token.generation
+        else { return nil }
+        return nodes[index].deadline
     }
 }

@@ -35,7 +35,7 @@ struct TimerWheel: ~Copyable {
     private(set) var overdue = OverdueTimers()
 
     /// Cells handed out so far, list heads included; those above have never been used.
-    private var usedCells = Self.listCount
+    private(set) var usedCells = Self.listCount
     /// The free cells among them, a stack: a list through the cells themselves would make a burst
     /// of insertions wait for one cache miss after the other. It has room for all cells.
     private var freeCells = HotArray<UInt32>(repeating: 0, capacity: Self.initialCapacity)

@@ -36,6 +36,11 @@ struct RunQueue: ~Copyable {
         (words[head & mask], words[place]) = (words[place], words[head & mask])
     }
 
+    /// Calls `body` with what is queued, the next one first.
+    func forEach(_ body: (Runnable) -> Void) {
+        for position in 0..<count { body(Runnable(word: words[(head &+ position) & mask])) }
+    }
+
     /// Forgets what is queued.
     mutating func removeAll() {
         head = tail

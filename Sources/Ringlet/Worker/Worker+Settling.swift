@@ -6,7 +6,8 @@
 extension Worker {
     /// Submits a request that settles with `result`. The ring must be able to skip successes.
     func startSettling(_ request: Request, result: Int32, waiter: Waiter) {
-        let token = operations.insert(waiter: waiter, descriptor: request.descriptor)
+        let token = operations.insert(
+            waiter: waiter, opcode: request.opcode, descriptor: request.descriptor)
         ring.submitSkippingSuccess(request, userData: token.userData, reserved: Ring.reserved)
         settling.append(SettlingOperation(token: token, result: result))
     }

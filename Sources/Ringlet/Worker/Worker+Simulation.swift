@@ -36,6 +36,6 @@ extension Worker {
     /// Enter has answered EDEADLK.
     @inline(never)
     func nothingCanHappen() {
-        shared.kernel.simulation?.nothingCanHappen(DeadlockError(waits: waits))
+        shared.kernel.simulation?.nothingCanHappen(DeadlockError(SchedulerSnapshot(report(backtraces: true))))
     }
 }

@@ -101,7 +101,8 @@ final class Worker: @unchecked Sendable {
         -> OperationToken
     {
         let token = operations.insert(
-            waiter: waiter, descriptor: request.descriptor, shielded: shielded)
+            waiter: waiter, opcode: request.opcode, descriptor: request.descriptor,
+            shielded: shielded)
         ring.submit(request, userData: token.userData, reserved: Ring.reserved)
         if deadline != .never {
             operations.setTimer(

@@ -22,7 +22,7 @@ final class StressWatchdog: Sendable {
                 let state = state.withLock { $0 }
                 guard state.limit.hasPassed else { continue }
                 print("\(state.name) does not end")
-                print(state.scheduler?.dump() ?? "its scheduler does not begin or end")
+                print(state.scheduler.map { "\($0.snapshot())" } ?? "its scheduler does not begin or end")
                 flushOutput()
                 exit(1)
             }

@@ -1,65 +1,74 @@
+import Foundation
 import SystemPackage
 import Testing
 
-@testable @_spi(Testing) import Ringlet
+@testable import Ringlet
 
-/// The dump of who waits on what.
 @Suite(.timeLimit(.patient)) struct DumpTests {
-    @Test func `a dump names each fiber and what it waits for`() async throws {
-        try await withScheduler(workers: 2) { scheduler in
-            let (client, server) = try await connectedPair()
-            let reader = scheduler.spawn(onWorker: 0, name: "reader") {
-                var buffer = Buffer(capacity: 1)
-                try server.read(into: &buffer)
-            }
-            let joiner = scheduler.spawn(onWorker: 1, name: "joiner") { try reader.join() }
-            let sleeper = scheduler.spawn(onWorker: 1, name: "sleeper") {
-                try Fiber.sleep(until: .never)
-            }
-            let task = Task(executorPreference: scheduler.taskExecutor(ofWorker: 0)) {
-                var buffer = Buffer(capacity: 1)
-                try await client.read(into: &buffer)
-            }
-            try await scheduler.awaitOperations(2)
-            let dump = try await onThread {
-                var dump = scheduler.dump()
-                // The fibers of worker 1 may just have begun.
-                let limit = Deadline.after(patience)
-                while !(dump.contains("'joiner': the end of")
-                    && dump.contains("'sleeper': a timer"))
-                {
-                    if limit.hasPassed { break }
-                    dump = scheduler.dump()
+    /// In a process of its own: those of other tests are busy, or blocked on purpose.
+    @Test func `a dump has all schedulers of the process`() async {
+        await #expect(processExitsWith: .success) {
+            try await withScheduler { first in
+                try await withScheduler(workers: 2) { second in
+                    let one = first.spawn(name: "dumped one") { try Fiber.sleep(until: .never) }
+                    let two = second.spawn(name: "dumped two") { try Fiber.sleep(until: .never) }
+                    let text = try await onThread { Scheduler.dumpAll(deadline: .after(patience)) }
+                    #expect(text.hasPrefix("ringlet: "))
+                    #expect(text.contains("\(one) on worker 0: "))
+                    #expect(text.contains("\(two) on worker "))
+                    one.cancel()
+                    two.cancel()
                 }
-                return dump
             }
-            #expect(dump.contains("worker 0: turn"))
-            #expect(dump.contains("worker 1: turn"))
-            #expect(dump.contains("\(reader): an operation on descriptor \(server.descriptor.raw)"))
-            #expect(dump.contains("\(joiner): the end of \(reader)"))
-            #expect(dump.contains("\(sleeper): a timer"))
-            #expect(dump.contains("a task: an operation on descriptor \(client.descriptor.raw)"))
-            reader.cancel()
-            task.cancel()
         }
     }
 
-    @Test func `a worker that does not come round is said to be stuck, and the others speak`()
-        async throws
-    {
-        let scheduler = try Scheduler(SchedulerOptions(workers: 2))
-        let release = Flag()
-        let spins = Flag()
-        let stubborn = scheduler.spawn(onWorker: 0) {
-            spins.set()
-            while !release.isSet {}
+    /// Also of a worker that does not come round, and beside a handler that was there before.
+    @Test func `a signal prints the dump`() async {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            try await onThread {
+                signal(SIGUSR1) { _ in strangersSignals.add() }
+                // What is printed goes through a pipe first, to know when it has come.
+                var ends: [Int32] = [-1, -1]
+                _ = unsafe pipe(&ends)
+                let (reading, realError) = (ends[0], dup(2))
+                dup2(ends[1], 2)
+                var options = SchedulerOptions(workers: 2)
+                options.dumpSignal = SIGUSR1
+                let scheduler = try Scheduler(options)
+                _ = try Scheduler(options)
+                let release = Flag()
+                let spins = Flag()
+                scheduler.spawn(onWorker: 0) {
+                    spins.set()
+                    while !release.isSet {}
+                }
+                scheduler.spawn(onWorker: 1, name: "sleeper") { try Fiber.sleep(until: .never) }
+                try blockUntil("it spins") { spins.isSet }
+                kill(getpid(), SIGUSR1)
+                var said: [UInt8] = []
+                var byte: UInt8 = 0
+                while !String(decoding: said.suffix(200), as: UTF8.self).contains("'sleeper'") {
+                    if unsafe read(reading, &byte, 1) == 1 { said.append(byte) }
+                }
+                _ = unsafe write(realError, said, said.count)
+                #expect(strangersSignals.value == 1)
+                release.set()
+                _exit(0)
+            }
         }
-        try await awaitUntil("it spins") { spins.isSet }
-        let dump = try await onThread { scheduler.dump(deadline: .after(.milliseconds(50))) }
-        release.set()
-        try await stubborn.join()
-        #expect(dump.hasPrefix("worker 0: does not come round\nworker 1: "))
-        _ = try await onThread { scheduler.shutdown() }
-        #expect(scheduler.remains == [Scheduler.Remains(), Scheduler.Remains()])
+        let output = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(output.contains("worker 0 does not come round"), "stderr: \(output)")
+        #expect(output.contains("'sleeper'"), "stderr: \(output)")
+    }
+
+    @Test func `what is no signal, or cannot be handled, is refused`() {
+        for signal: Int32 in [0, -1, 1000, SIGKILL] {
+            var options = SchedulerOptions()
+            options.dumpSignal = signal
+            #expect(throws: Errno.invalidArgument) { try Scheduler(options) }
+        }
     }
 }
+
+private let strangersSignals = Counter()

@@ -55,7 +55,7 @@ import Testing
                 try idle.join()
             }
         }
-        #expect(error?.waits.map(\.name) == ["main", "idle"])
+        #expect(error?.snapshot.fibers.map(\.name) == ["main", "idle"])
     }
 
     @Test

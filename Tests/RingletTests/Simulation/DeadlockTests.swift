@@ -19,8 +19,8 @@ import Testing
                 try first.join()
             }
         }
-        #expect(error.waits.map(\.name) == ["main", "first", "second"])
-        #expect(error.waits.allSatisfy { $0.reason.contains("the end of fiber") })
+        #expect(error.snapshot.fibers.map(\.name) == ["main", "first", "second"])
+        #expect(error.snapshot.fibers.allSatisfy { $0.wait?.what.contains("the end of fiber") == true })
         #expect(error.description.contains("'second'"))
     }
 

@@ -125,7 +125,7 @@ import Testing
                     try idle.join()
                 }
             }
-            #expect(error?.waits.map(\.name) == ["main", "idle", "other"])
+            #expect(error?.snapshot.fibers.map(\.name) == ["main", "idle", "other"])
             await #expect(throws: DeadlockError.self) {
                 try await Simulation.run(seed: seed) {
                     let idle = Fiber(name: "idle") { try Fiber.sleep(until: .never) }
