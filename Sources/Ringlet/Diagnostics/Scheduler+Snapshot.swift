@@ -1,8 +1,9 @@
 extension Scheduler {
     /// What every worker, fiber and task of the scheduler is doing.
     ///
-    /// Each worker describes itself in its next turn, in O(fibers + operations + timers). The functions' names are looked up afterwards, on the calling thread, which takes
-    /// milliseconds for each function that was not seen before in this call.
+    /// Each worker describes itself in its next turn, in O(fibers + operations + timers). The functions' names are looked
+    /// up afterwards, on the calling thread, which takes milliseconds for each function that was not seen before in this
+    /// call.
     ///
     /// Blocks the calling thread until all workers have answered. Called on a worker, that one answers at once, and
     /// its thread waits for the others.

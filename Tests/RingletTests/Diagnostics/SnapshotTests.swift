@@ -194,7 +194,7 @@ import Testing
                         let children = (0..<10).map { number in
                             scheduler.spawn(name: "child \(number)") {
                                 try Fiber.yield()
-                                try Fiber.sleep(for: .microseconds(number * 10))
+                                try Fiber.sleep(for: .microseconds(number * 100))
                             }
                         }
                         for child in children { try child.join() }
@@ -202,7 +202,7 @@ import Testing
                 }
             }
             try await onThread {
-                for _ in 0..<200 {
+                for _ in 0..<50 {
                     let snapshot = scheduler.snapshot(backtraces: Bool.random())
                     #expect(snapshot.workers.allSatisfy { $0.state == .running })
                     #expect(!snapshot.description.isEmpty)
