@@ -138,3 +138,16 @@ cctx_symbol cctx_symbolicate(uintptr_t address) {
     }
     return symbol;
 }
+
+static int read_unloads(struct dl_phdr_info *image, size_t size, void *result) {
+    if (size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof image->dlpi_subs) {
+        *(uint64_t *)result = image->dlpi_subs;
+    }
+    return 1;
+}
+
+uint64_t cctx_image_unloads(void) {
+    uint64_t unloads = 0;
+    dl_iterate_phdr(read_unloads, &unloads);
+    return unloads;
+}

@@ -31,6 +31,9 @@ typedef struct cctx_symbol {
 // executable's functions are in no table that is loaded. Any thread; slow.
 cctx_symbol cctx_symbolicate(uintptr_t address);
 
+// How many images the process has unloaded: after that an address can be another function's. Any thread.
+uint64_t cctx_image_unloads(void);
+
 #ifdef __clang__
 #pragma clang assume_nonnull end
 #pragma clang diagnostic pop

@@ -1,5 +1,6 @@
 import CContext
 import Glibc
+import Synchronization
 
 /// One function call on the stack of a coroutine or fiber.
 public struct CoroutineFrame: Hashable, Sendable {
@@ -31,7 +32,7 @@ extension AnyCoroutine {
     /// Frames are found by their frame pointers, which Swift code has: calls of C functions that
     /// were compiled without them are left out, as are those on the stacks of generators and
     /// coroutines that the body has resumed. Reads the symbol tables of files, which takes
-    /// milliseconds for each frame.
+    /// milliseconds for each function that was not seen before.
     public final var backtrace: [CoroutineFrame]? {
         guard core.thread.isCurrent, core.state == .suspended, let record = unsafe core.record
         else { return nil }
@@ -54,12 +55,50 @@ private func returnAddresses(on context: UnsafePointer<cctx>, limit: Int) -> [UI
     }
 }
 
+/// The functions that were looked up, since the same are on many stacks. Any thread.
+///
+/// Forgotten when an image is unloaded, whose addresses another may take, and when they are many.
+private final class KnownFrames: Sendable {
+    private static let limit = 4096
+
+    private struct State {
+        var unloads: UInt64 = 0
+        var frames: [UInt: CoroutineFrame] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    /// The child of a fork may have none of the threads, one of which might hold the lock.
+    static let ofProcess = PerProcess { KnownFrames() }
+
+    func frame(at address: UInt) -> CoroutineFrame {
+        let unloads = cctx_image_unloads()
+        let known = state.withLock { state in
+            if state.unloads != unloads || state.frames.count >= Self.limit {
+                state = State(unloads: unloads)
+            }
+            return state.frames[address]
+        }
+        if let known { return known }
+        let frame = CoroutineFrame(lookingUp: address)
+        state.withLock { state in
+            if state.unloads == unloads { state.frames[address] = frame }
+        }
+        return frame
+    }
+}
+
 extension CoroutineFrame {
+    /// Of a return address. Any thread; takes milliseconds for one that was not seen before.
+    init(at address: UInt) {
+        self = KnownFrames.ofProcess.object.frame(at: address)
+    }
+
     /// How the symbols begin of Ringlet, of its C half, and of the standard library and its `Synchronization`.
     private static let libraries = ["$s7Ringlet", "cctx_", "$ss", "$sS", "$s15Synchronization"]
 
-    /// Of a return address. Any thread; reads the symbol table of a file, which takes milliseconds.
-    init(at address: UInt) {
+    /// Reads the symbol table of a file, which takes milliseconds.
+    fileprivate init(lookingUp address: UInt) {
         // A return address is that of the next instruction, which may belong to the next function.
         let symbol = unsafe cctx_symbolicate(address - 1)
         defer {

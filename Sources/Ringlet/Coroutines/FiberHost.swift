@@ -116,8 +116,8 @@ enum FiberHost {
             unsafe cctx_fiber_run(fiber.record)
             if unsafe fiber.record.pointee.context.finished { return }
             if unsafe fiber.record.pointee.wants_await {
-                unsafe fiber.record.pointee.wants_await = false
                 await fiber.owner.takePendingAwait()()
+                unsafe fiber.record.pointee.wants_await = false
             } else {
                 await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
                     unsafe fiber.record.pointee.continuation = unsafeBitCast(

@@ -142,8 +142,9 @@ struct FiberRef: BitwiseCopyable, Equatable {
     /// As ``CurrentThread/strand`` on the fiber's stack; nil before its task has run.
     var strand: UInt? { unsafe record.pointee.task.map { UInt(bitPattern: $0) } }
 
-    /// On the rung where a fiber that was resumed is a job before it runs, and is in no queue as a fiber.
-    var isHostedPlainly: Bool { unsafe record.pointee.rung == 0 }
+    /// A fiber that waits for nothing that the worker knows, and is in no queue as a fiber, awaits in place. But on the plain
+    /// rung it can have been resumed as a job, too.
+    var awaitsInPlace: Bool { unsafe record.pointee.rung != 0 || record.pointee.wants_await }
 
     // MARK: Relations
 

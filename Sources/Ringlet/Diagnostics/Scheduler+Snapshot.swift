@@ -2,8 +2,7 @@ extension Scheduler {
     /// What every worker, fiber and task of the scheduler is doing.
     ///
     /// Each worker describes itself in its next turn, in O(fibers + operations + timers). The functions' names are looked
-    /// up afterwards, on the calling thread, which takes milliseconds for each function that was not seen before in this
-    /// call.
+    /// up afterwards, on the calling thread, which takes milliseconds for each function that was not seen before.
     ///
     /// Blocks the calling thread until all workers have answered. Called on a worker, that one answers at once, and
     /// its thread waits for the others.
@@ -81,7 +80,6 @@ extension Scheduler {
 /// What a worker has left to the thread that asked, because it takes long or needs the other workers: names of functions,
 /// what descriptors lead to, which fibers hold locks.
 private struct SnapshotFinishing {
-    private var frames: [UInt: CoroutineFrame] = [:]
     private var places: [Int32: String?] = [:]
     /// Fibers by their strands, with their labels.
     private var strands: [UInt: (id: UInt64, label: String)] = [:]
@@ -99,12 +97,7 @@ private struct SnapshotFinishing {
     mutating func finish(_ report: WorkerReport.Fiber) -> FiberSnapshot {
         var fiber = report.fiber
         if case .waiting(let wait) = fiber.state { fiber.state = .waiting(finish(wait, report.holders)) }
-        fiber.backtrace = report.addresses.map { address in
-            if let frame = frames[address] { return frame }
-            let frame = CoroutineFrame(at: address)
-            frames[address] = frame
-            return frame
-        }
+        fiber.backtrace = report.addresses.map(CoroutineFrame.init(at:))
         return fiber
     }
 

@@ -158,8 +158,7 @@ private struct Waits {
         if ready.contains(fiber.address) { return .ready }
         switch fiber.wait.kind {
         case .none:
-            return fiber.isHostedPlainly
-                ? .ready : .waiting(WaitSnapshot(kind: .task, what: "code of its task"))
+            return fiber.awaitsInPlace ? .waiting(WaitSnapshot(kind: .task, what: "code of its task")) : .ready
         case .operation:
             return operations[fiber.address].map { .waiting($0) } ?? .ready
         case .timer:

@@ -13,10 +13,10 @@ import Testing
         _ body: @escaping @Sendable () throws -> Void, sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> WaitSnapshot {
         let fiber = Fiber(name: "waiter", operation: body)
-        try yieldUntil("it waits") { Scheduler.current?.snapshot().fiber(fiber.id)?.wait != nil }
+        try yieldUntil("it waits") { Scheduler.current?.snapshot(backtraces: false).fiber(fiber.id)?.wait != nil }
         defer { fiber.cancel() }
         return try #require(
-            Scheduler.current?.snapshot().fiber(fiber.id)?.wait, sourceLocation: sourceLocation)
+            Scheduler.current?.snapshot(backtraces: false).fiber(fiber.id)?.wait, sourceLocation: sourceLocation)
     }
 
     private static func name(_ what: String, _ object: AnyObject) -> String {
@@ -126,9 +126,9 @@ import Testing
             let idle = scheduler.later(.seconds(7200), holdsScheduler: false) {}
             let watcher = try scheduler.onReadable(reader) {}
             try yieldUntil("the watcher has begun") {
-                scheduler.snapshot().tasks.contains { $0.kind == .watcher }
+                scheduler.snapshot(backtraces: false).tasks.contains { $0.kind == .watcher }
             }
-            let tasks = scheduler.snapshot().tasks
+            let tasks = scheduler.snapshot(backtraces: false).tasks
             let callbacks = tasks.filter { $0.kind == .callback }.sorted { $0.site?.line ?? 0 < $1.site?.line ?? 0 }
             #expect(callbacks.map(\.site?.line) == [line, line + 1])
             #expect(callbacks.map(\.holdsScheduler) == [true, false])
@@ -151,8 +151,8 @@ import Testing
             let release = Flag()
             let fiber = Fiber { try pool.run(name: "checksum") { while !release.isSet {} } }
             let scheduler = try #require(Scheduler.current)
-            try yieldUntil("it waits") { scheduler.snapshot().fiber(fiber.id)?.wait != nil }
-            let wait = try #require(scheduler.snapshot().fiber(fiber.id)?.wait)
+            try yieldUntil("it waits") { scheduler.snapshot(backtraces: false).fiber(fiber.id)?.wait != nil }
+            let wait = try #require(scheduler.snapshot(backtraces: false).fiber(fiber.id)?.wait)
             #expect(wait.kind == .thread && wait.what == "work 'checksum' on a thread of pool 'files'")
             release.set()
             try fiber.join()
