@@ -114,8 +114,6 @@ public struct TaskSnapshot: Sendable, Hashable {
     public var worker: Int
     /// Where a watcher or callback was asked for.
     public var site: CallSite?
-    /// False for a watcher or callback that nobody is to wait for.
-    public var holdsScheduler = true
     public var wait: WaitSnapshot
 }
 
@@ -164,6 +162,9 @@ public struct WaitSnapshot: Sendable, Hashable {
 
     /// The operation is being cancelled, and has not ended yet.
     public var isCancelling = false
+
+    /// False for a watcher, a callback or a sleep that was made with `holdsScheduler: false`: nobody is to wait for it.
+    public var holdsScheduler = true
 }
 
 extension Array {

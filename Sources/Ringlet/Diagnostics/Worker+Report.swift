@@ -68,7 +68,8 @@ extension Worker {
 
 /// Who waits for what on a worker, by the tables that it keeps for other reasons.
 private struct Waits {
-    private var operations: [UInt: WaitSnapshot] = [:]
+    /// Of fibers, in operations and sleeps.
+    private var waits: [UInt: WaitSnapshot] = [:]
     private var ready: Set<UInt> = []
     /// Deadlines of waits in queues that are not the kernel's.
     private var deadlines: [UInt: Deadline] = [:]
@@ -98,75 +99,56 @@ private struct Waits {
         }
         for (waiter, wait) in found {
             switch waiter {
-            case .fiber(let fiber): operations[fiber.address] = wait
+            case .fiber(let fiber): waits[fiber.address] = wait
             case .task, .parkedTask: add(.task, wait)
             case .closing: add(.close, wait)
             case .writer: add(.writer, wait)
-            case .watcher: add(.watcher, wait, waiter.watcher?.site, holds: waiter.watcher?.holdsScheduler)
+            case .watcher:
+                var wait = wait
+                wait.holdsScheduler = waiter.watcher?.holdsScheduler ?? true
+                add(.watcher, wait, waiter.watcher?.site)
             case .none: break
             }
         }
     }
 
     private mutating func lookAtTimers() {
-        var found: [(Runnable, Deadline)] = []
-        worker.timers.forEach { deadline, payload in
-            found.append((Runnable(word: payload), Deadline(nanoseconds: deadline)))
+        var found: [(Runnable, WaitSnapshot)] = []
+        worker.timers.forEach { deadline, payload, isIdle in
+            var wait = WaitSnapshot(kind: .timer, what: "a timer")
+            wait.deadline = deadline == .max ? nil : Deadline(nanoseconds: deadline)
+            wait.holdsScheduler = !isIdle || deadline == .max
+            found.append((Runnable(word: payload), wait))
         }
-        for (due, deadline) in found {
+        for (due, wait) in found {
             switch due.kind {
-            case .nodeDeadline: deadlines[due.address] = deadline
-            case .sleepingTask, .sleepingContinuation: add(.task, Self.sleep(until: deadline))
-            case .scheduledJob: add(.sleep, Self.sleep(until: deadline))
-            case .callback:
-                let callback = Callback.named(by: due)
-                add(.callback, Self.sleep(until: deadline), callback.site, holds: callback.holdsScheduler)
+            case .sleepingFiber: waits[due.address] = wait
+            case .nodeDeadline: deadlines[due.address] = wait.deadline
+            case .sleepingTask, .sleepingContinuation: add(.task, wait)
+            case .scheduledJob: add(.sleep, wait)
+            case .callback: add(.callback, wait, Callback.named(by: due).site)
             default: break
             }
         }
     }
 
     private mutating func add(
-        _ kind: TaskSnapshot.Kind, _ wait: WaitSnapshot, _ site: PackedSite? = nil, holds: Bool? = nil,
-        holders: [WaitHolder] = []
+        _ kind: TaskSnapshot.Kind, _ wait: WaitSnapshot, _ site: PackedSite? = nil, holders: [WaitHolder] = []
     ) {
-        let task = TaskSnapshot(
-            kind: kind, worker: worker.index, site: site.flatMap(CallSite.init), holdsScheduler: holds ?? true, wait: wait)
+        let task = TaskSnapshot(kind: kind, worker: worker.index, site: site.flatMap(CallSite.init), wait: wait)
         ofTasks.append(WorkerReport.Task(task: task, holders: holders))
     }
 
-    private static func sleep(until deadline: Deadline) -> WaitSnapshot {
-        var wait = WaitSnapshot(kind: .timer, what: "a timer")
-        wait.deadline = deadline == .never ? nil : deadline
-        return wait
-    }
-
     func state(of fiber: FiberRef) -> (FiberSnapshot.State, [WaitHolder]) {
-        if fiber.wait.kind == .node, !isRunnable(fiber) {
-            guard let (wait, holders) = wait(in: WaitNode.named(by: UInt(fiber.wait.token))) else { return (.ready, []) }
-            return (.waiting(wait), holders)
-        }
-        return (stateOutsideLists(of: fiber), [])
-    }
-
-    private func isRunnable(_ fiber: FiberRef) -> Bool {
-        FiberRef.current == fiber || ready.contains(fiber.address)
-    }
-
-    private func stateOutsideLists(of fiber: FiberRef) -> FiberSnapshot.State {
-        if FiberRef.current == fiber { return .running }
-        if ready.contains(fiber.address) { return .ready }
-        switch fiber.wait.kind {
-        case .none:
-            return fiber.awaitsInPlace ? .waiting(WaitSnapshot(kind: .task, what: "code of its task")) : .ready
-        case .operation:
-            return operations[fiber.address].map { .waiting($0) } ?? .ready
-        case .timer:
-            let deadline = worker.timers.deadline(of: TimerToken(bits: fiber.wait.token))
-            return deadline.map { .waiting(Self.sleep(until: Deadline(nanoseconds: $0))) } ?? .ready
-        case .node:
-            return .ready
-        }
+        if FiberRef.current == fiber { return (.running, []) }
+        if ready.contains(fiber.address) { return (.ready, []) }
+        let found: (WaitSnapshot, [WaitHolder])? =
+            switch fiber.wait.kind {
+            case .operation, .timer: waits[fiber.address].map { ($0, []) }
+            case .node: wait(in: WaitNode.named(by: UInt(fiber.wait.token)))
+            case .none: fiber.awaitsInPlace ? (WaitSnapshot(kind: .task, what: "code of its task"), []) : nil
+            }
+        return found.map { (.waiting($0.0), $0.1) } ?? (.ready, [])
     }
 
     private func wait(in node: WaitNode) -> (WaitSnapshot, [WaitHolder])? {

@@ -3,9 +3,7 @@ import Synchronization
 /// Waits until no worker of a scheduler has anything left to do.
 ///
 /// While somebody waits, a worker that is about to sleep with nothing that holds the scheduler marks itself quiet, and takes
-/// the mark back when it wakes. Whoever marks itself last sees all the others marked, and their inboxes
-/// empty. It reads all marks twice, and between that the inboxes: if no mark has changed, all were quiet at
-/// the same time, so nobody was there to push anything, but for threads that are none of the scheduler's.
+/// the mark back when it wakes. Whoever marks itself last finds that all are quiet at the same time.
 struct Idleness: ~Copyable, Sendable {
     /// How many wait. Written by whoever waits, read by workers before they sleep.
     private let wanted = Atomic<Int>(0)
@@ -34,14 +32,7 @@ struct Idleness: ~Copyable, Sendable {
     /// Marks `worker`, on its thread, which is about to sleep. True when that has made somebody runnable, perhaps here.
     func becameQuiet(_ worker: Worker) -> Bool {
         worker.quiet.begin()
-        let workers = worker.shared.workers
-        let marks = workers.map { $0.quiet.value }
-        let isReached =
-            zip(workers, marks).allSatisfy { QuietMark.isQuiet($1) || $0.closed.load(ordering: .acquiring) }
-            && workers.allSatisfy { $0.inbox.isEmpty }
-        atomicMemoryFence(ordering: .sequentiallyConsistent)
-        let isSame = zip(workers, marks).allSatisfy { $0.quiet.value == $1 }
-        guard isReached, isSame else { return false }
+        guard QuietMark.allAreQuiet(worker.shared.workers, { $0.quiet.value }) else { return false }
         worker.quiet.end()
         return complete()
     }
@@ -56,24 +47,5 @@ struct Idleness: ~Copyable, Sendable {
         }
         for wait in reached { wait.happen() }
         return !reached.isEmpty
-    }
-}
-
-/// A worker's mark: odd while it is quiet, and never the same twice. Written by the worker, read by all of the scheduler.
-struct QuietMark: ~Copyable, Sendable {
-    private let number = Atomic<UInt>(0)
-
-    var value: UInt { number.load(ordering: .sequentiallyConsistent) }
-
-    static func isQuiet(_ value: UInt) -> Bool { value & 1 == 1 }
-
-    func begin() { number.store(number.load(ordering: .relaxed) | 1, ordering: .sequentiallyConsistent) }
-
-    /// Before anything that was pushed to the worker is taken out of its inbox.
-    func end() {
-        let value = number.load(ordering: .relaxed)
-        if !Self.isQuiet(value) { return }
-        number.store(value &+ 1, ordering: .sequentiallyConsistent)
-        atomicMemoryFence(ordering: .sequentiallyConsistent)
     }
 }

@@ -17,6 +17,7 @@ final class MainRun<Main: MainBody>: Sendable {
             scheduler.state.cancelsOnInterrupt
             ? Interruption(cancelling: main, on: scheduler.workers[0]) : nil
         main.begin()
+        scheduler.state.watchForDeadlocks(of: main)
     }
 
     /// From a task: suspends it until the end. Cancelling it cancels the main body.
@@ -32,17 +33,21 @@ final class MainRun<Main: MainBody>: Sendable {
     func finish() -> Outcome {
         scheduler.state.runEnds()
         interruption?.end()
+        if let deadlock = scheduler.state.deadlocks?.end() { return .deadlocked(deadlock) }
         return main.isFinished ? .ended(main, isInterrupted: interruption?.hasHappened ?? false) : .stopped
     }
 
     enum Outcome {
         case ended(Main, isInterrupted: Bool)
         case stopped
+        case deadlocked(DeadlockError)
 
         func get() throws -> Main.Success {
             switch self {
             case .stopped:
                 throw SchedulerError.stopped
+            case .deadlocked(let error):
+                throw error
             case .ended(let main, let isInterrupted):
                 do {
                     return try main.finalValue()

@@ -31,7 +31,5 @@ extension Scheduler {
     }
 
     /// Cancels what is left, when the main body has ended. Returns at once; the thread ends when everything has.
-    package func cancelLeftovers() {
-        if state.beginShutdown() { requestShutdown() }
-    }
+    package func cancelLeftovers() { cancelEverything() }
 }

@@ -184,8 +184,13 @@ public final class Scheduler: Sendable {
     public func shutdown(deadline: Deadline = .never) -> ShutdownReport {
         if Fork.isChild { return ShutdownReport() }
         precondition(!isCurrent, "Scheduler.shutdown() would wait for the thread it runs on")
-        if state.beginShutdown() { requestShutdown(before: deadline) }
+        cancelEverything(before: deadline)
         return joinThreads(deadline: deadline)
+    }
+
+    /// Begins the shutdown, unless it has begun, and does not wait for its end. Any thread.
+    func cancelEverything(before deadline: Deadline = .never) {
+        if state.beginShutdown() { requestShutdown(before: deadline) }
     }
 
     func requestShutdown(before deadline: Deadline = .never) {
@@ -211,10 +216,7 @@ public final class Scheduler: Sendable {
     }
 
     deinit {
-        if state.beginShutdown() {
-            requestShutdown()
-            // The last reference may go away on a worker, which cannot wait for itself: the threads
-            // end by themselves.
-        }
+        // The last reference may go away on a worker, which cannot wait for itself: the threads end by themselves.
+        cancelEverything()
     }
 }

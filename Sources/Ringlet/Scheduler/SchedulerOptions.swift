@@ -20,6 +20,20 @@ public struct SchedulerOptions: Sendable, Hashable {
     /// or ignores SIGINT itself, and while another run has it, this changes nothing.
     public var cancelsOnInterrupt: Bool
 
+    /// The program promises that nothing outside the scheduler wakes what waits in it, and gets a ``DeadlockError`` from
+    /// `Scheduler.run`, or from that of a ``SchedulerRunner``, when all that is left waits for something that can no longer happen.
+    ///
+    /// Without the promise that cannot be known, since handles may be used from any thread. It says: no other thread,
+    /// and no task of another executor, spawns, cancels, or wakes anything here. What Ringlet itself does elsewhere may
+    /// be used, and so may ``Fiber/await(_:)``: while a fiber is in it, no deadlock is found. A main body that is a task
+    /// must not await what other executors run. A listener for signals counts as an operation in flight, and what was made
+    /// with `holdsScheduler: false` as nothing.
+    ///
+    /// Costs a look at all fibers before a sleep with no operation and no timer. A scheduler that is made by
+    /// ``Scheduler/init(_:)`` has no run that could throw; when its shutdown does not end because of a deadlock, stderr
+    /// is told.
+    public var detectsDeadlocks = false
+
     /// A signal, such as `SIGUSR1`, at which ``Scheduler/dumpAll(deadline:)`` is printed on stderr; nil for none.
     ///
     /// The handler wakes a thread that makes the dump, so this works whatever the process is doing. It is installed for

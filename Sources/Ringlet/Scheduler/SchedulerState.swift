@@ -41,7 +41,11 @@ final class SchedulerState: Sendable {
     /// Who waits until nothing is left to do.
     let idleness = Idleness()
 
+    /// Where the options ask for it. A simulation finds deadlocks by itself.
+    let deadlocks: DeadlockWatch?
+
     init(options: SchedulerOptions, kernel: KernelChoice) {
+        deadlocks = options.detectsDeadlocks && kernel.simulation == nil ? DeadlockWatch() : nil
         self.kernel = kernel
         fiberStackSize = options.fiberStackSize
         cleanUpLimit = options.cleanUpLimit
@@ -112,6 +116,14 @@ final class SchedulerState: Sendable {
     /// True for the call that begins the shutdown.
     func beginShutdown() -> Bool {
         shuttingDown.exchange(true, ordering: .acquiringAndReleasing) == false
+    }
+
+    /// From now on a deadlock ends the main body, where the options ask for it.
+    func watchForDeadlocks(of main: any MainBody) {
+        guard let deadlocks else { return }
+        deadlocks.begin(main)
+        // Those that sleep already are to look.
+        wakeAll()
     }
 
     func wakeAll() {

@@ -12,10 +12,9 @@ extension TimerWheel {
         return found
     }
 
-    /// Calls `body` with the deadline and payload of every timer held, in no particular order.
-    /// O(timers held): for snapshots.
-    func forEach(_ body: (_ deadline: UInt64, _ payload: UInt) -> Void) {
-        forEachCell { body(nodes[$0].deadline, payload(of: $0)) }
+    /// Calls `body` with every timer held, in no particular order. O(timers held): for snapshots.
+    func forEach(_ body: (_ deadline: UInt64, _ payload: UInt, _ isIdle: Bool) -> Void) {
+        forEachCell { body(nodes[$0].deadline, payload(of: $0), nodes[$0].payload & Self.idleMark != 0) }
     }
 
     private func payload(of index: Int) -> UInt { nodes[index].payload & ~Self.idleMark }

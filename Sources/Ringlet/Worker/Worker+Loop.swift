@@ -127,11 +127,13 @@ extension Worker {
         }
         let isWatched = shared.idleness.isWanted && isQuiet
         if isWatched && shared.idleness.becameQuiet(self) { return }
+        let isStuck = shared.deadlocks?.look(at: self) ?? false
         if inbox.park() {
             enter(wait: true, timeout: timeout)
             inbox.unpark()
         }
         if isWatched { quiet.end() }
+        if isStuck { stuck.end() }
     }
 
     /// The one call into the kernel.

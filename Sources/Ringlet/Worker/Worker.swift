@@ -33,6 +33,9 @@ final class Worker: @unchecked Sendable {
     /// Whether there is nothing to do here, as far as somebody wants to know.
     let quiet = QuietMark()
 
+    /// The same, and that nobody here waits for what no worker does, where deadlocks are looked for.
+    let stuck = QuietMark()
+
     // MARK: Bound to the thread
 
     let ring: Ring

@@ -202,6 +202,7 @@ import Testing
                     let snapshot = scheduler.snapshot(backtraces: Bool.random())
                     #expect(snapshot.workers.allSatisfy { $0.state == .running })
                     #expect(!snapshot.description.isEmpty)
+                    #expect(snapshot.awaitGraph.cycles.isEmpty)
                 }
             }
             stop.set()

@@ -131,11 +131,11 @@ import Testing
             let tasks = scheduler.snapshot(backtraces: false).tasks
             let callbacks = tasks.filter { $0.kind == .callback }.sorted { $0.site?.line ?? 0 < $1.site?.line ?? 0 }
             #expect(callbacks.map(\.site?.line) == [line, line + 1])
-            #expect(callbacks.map(\.holdsScheduler) == [true, false])
+            #expect(callbacks.map(\.wait.holdsScheduler) == [true, false])
             #expect(callbacks.allSatisfy { $0.wait.remaining ?? .zero > .seconds(3000) })
             let watch = try #require(tasks.first { $0.kind == .watcher })
             #expect(watch.wait.what == "poll_add" && watch.wait.descriptor == ends[0])
-            #expect(watch.site?.line == line + 2 && watch.holdsScheduler)
+            #expect(watch.site?.line == line + 2 && watch.wait.holdsScheduler)
             #expect("\(watch)".hasSuffix(", asked for at RingletTests/WaitNameTests.swift:\(line + 2)"))
             later.cancel()
             idle.cancel()

@@ -1,0 +1,154 @@
+import Synchronization
+
+/// Looks for the state in which nothing can happen any more, in a scheduler whose options promise that nothing comes
+/// from outside.
+///
+/// A worker that is about to sleep is *stuck* when it is quiet (``Worker/isQuiet``) and no fiber or task of it waits for
+/// what no worker does. When all are so at the same time (``QuietMark/allAreQuiet(_:_:)``), nobody can wake anybody.
+/// Whoever marks itself last finds it, and a thread of its own finds out who waits for what.
+final class DeadlockWatch: Sendable {
+    private enum Stage {
+        /// No run is under way.
+        case off
+        /// One is, and this is its main body.
+        case running(any MainBody)
+        /// The thread is at work.
+        case gathering
+        /// The main body of a run that is in a deadlock has been cancelled.
+        case cancelled
+        /// Even the shutdown does not help, and stderr was told.
+        case hopeless
+    }
+
+    private struct State {
+        var stage = Stage.off
+        /// Of the run under way.
+        var found: DeadlockError?
+    }
+
+    private let state = Mutex(State())
+
+    /// From now on a deadlock ends `main`, which has been started. The caller then wakes all workers, so that each looks
+    /// at itself anew.
+    func begin(_ main: any MainBody) {
+        state.withLock { $0 = State(stage: .running(main)) }
+    }
+
+    /// The run is over. What was found in it, if anything was.
+    func end() -> DeadlockError? {
+        state.withLock { state in
+            if case .hopeless = state.stage { return state.found }
+            state.stage = .off
+            defer { state.found = nil }
+            return state.found
+        }
+    }
+
+    /// Marks `worker`, on its thread, which is about to sleep; it takes the mark back when it wakes. False when it is not
+    /// stuck.
+    func look(at worker: Worker) -> Bool {
+        guard worker.isQuiet, !worker.waitsForOthers else { return false }
+        worker.stuck.begin()
+        // Who waits for idleness is about to be told, once the others have marked themselves for that as well.
+        let isTold = worker.shared.idleness.isWanted
+        if !isTold && QuietMark.allAreQuiet(worker.shared.workers, { $0.stuck.value }) {
+            allAreStuck(worker.shared, worker)
+        }
+        return true
+    }
+
+    private func allAreStuck(_ shared: SchedulerState, _ last: Worker) {
+        let action: (@Sendable () -> Void)? = state.withLock { state in
+            switch state.stage {
+            case .off, .running, .cancelled:
+                if last.isShuttingDown {
+                    state.stage = .gathering
+                    return { self.gatherInShutdown(shared) }
+                }
+            case .gathering, .hopeless:
+                return nil
+            }
+            switch state.stage {
+            case .running(let main) where !main.isFinished:
+                state.stage = .gathering
+                return { self.gather(shared, main) }
+            case .cancelled:
+                // It waits, shielded, for something that is not cancelled yet.
+                state.stage = .off
+                return { shared.scheduler?.cancelEverything() }
+            case .off, .running, .gathering, .hopeless:
+                return nil
+            }
+        }
+        // On a thread of its own: asking the workers wakes them, and this is one of them.
+        if let action { WorkerThread.runAside { action() } }
+    }
+
+    private func gather(_ shared: SchedulerState, _ main: any MainBody) {
+        let snapshot = Scheduler.snapshot(of: shared.workers)
+        let isDeadlock = state.withLock { state in
+            // Else something came from outside after all, or the run was stopped.
+            guard case .gathering = state.stage, !snapshot.canGoOn, !main.isFinished else { return false }
+            state.found = DeadlockError(snapshot)
+            return true
+        }
+        if isDeadlock { main.cancel() }
+        state.withLock { state in
+            // The run may be over by now.
+            if case .gathering = state.stage { state.stage = isDeadlock ? .cancelled : .running(main) }
+        }
+        shared.wakeAll()
+    }
+
+    private func gatherInShutdown(_ shared: SchedulerState) {
+        let snapshot = Scheduler.snapshot(of: shared.workers)
+        let isHopeless = !snapshot.canGoOn && snapshot.workers.contains { $0.state == .shuttingDown }
+            && snapshot.workers.allSatisfy { $0.state == .shuttingDown || $0.state == .ended }
+        state.withLock { $0.stage = isHopeless ? .hopeless : .off }
+        if isHopeless {
+            StandardError.say(
+                "ringlet: the scheduler does not end, because what is left cannot be cancelled: \(DeadlockError(snapshot))")
+        }
+    }
+}
+
+extension SchedulerSnapshot {
+    /// Something is about to happen without anybody's help.
+    fileprivate var canGoOn: Bool {
+        fibers.contains { $0.wait?.endsByItself ?? true } || tasks.contains { $0.wait.endsByItself }
+    }
+}
+
+extension WaitSnapshot {
+    fileprivate var endsByItself: Bool {
+        holdsScheduler && (kind == .operation || kind == .task || kind == .thread || deadline != nil)
+    }
+}
+
+extension Worker {
+    /// True when a fiber or task waits for what no worker does: code in its task, or a thread. O(fibers + tasks).
+    fileprivate var waitsForOthers: Bool {
+        if taskNodes.waiting.contains(where: { $0.waitsForThread }) { return true }
+        var next = liveFibers
+        while let fiber = next {
+            if fiber.waitsForOthers { return true }
+            next = fiber.nextLive
+        }
+        return false
+    }
+}
+
+extension FiberRef {
+    fileprivate var waitsForOthers: Bool {
+        switch wait.kind {
+        case .none: withOwner { $0.shown } != nil
+        case .node: WaitNode.named(by: UInt(wait.token)).waitsForThread
+        case .operation, .timer: false
+        }
+    }
+}
+
+extension WaitNode {
+    /// In between two waits too: then it is about to go on.
+    fileprivate var waitsForThread: Bool { awaited.map { $0.kind == .thread } ?? true }
+}
