@@ -112,6 +112,8 @@ struct curing_ring {
     uint32_t features;
     uint32_t capabilities;
     int32_t fd;
+    // Calls of the kernel's `enter`.
+    uint64_t enters;
     // Submissions that found no room, in order; almost always empty.
     curing_sqe *_Nullable backlog;
     uint32_t backlog_count;
@@ -237,6 +239,7 @@ static inline bool curing_needs_enter(const curing_ring *ring) {
 static inline int curing_enter(curing_ring *ring, bool wait, int64_t timeout) {
     uint32_t pending = curing_pending(ring);
     __atomic_store_n(ring->sq_tail, ring->sq_local_tail, __ATOMIC_RELEASE);
+    ring->enters++;
     return ring->kernel->enter(ring, pending, wait ? 1 : 0, CURING_ENTER_GETEVENTS,
                                wait ? timeout : -1);
 }

@@ -65,6 +65,14 @@ struct Ring {
     @inline(__always)
     var pending: UInt32 { unsafe curing_pending(ring) }
 
+    /// Submissions that were put into the queue since the ring was made, in 32 bits.
+    @inline(__always)
+    var filled: UInt32 { unsafe ring.pointee.sq_local_tail }
+
+    /// Calls of ``enter(wait:timeout:)``, and those that a full queue made.
+    @inline(__always)
+    var enters: UInt64 { unsafe ring.pointee.enters }
+
     /// True when the kernel holds completions that only an enter makes visible.
     @inline(__always)
     var needsEnter: Bool { unsafe curing_needs_enter(ring) }

@@ -72,6 +72,7 @@ extension Worker {
             handOverTimers()
         } while !ready.isEmpty
         leave()
+        showCounters()
         destroy()
         stragglersAreTaken.store(false, ordering: .sequentiallyConsistent)
         runStragglers()

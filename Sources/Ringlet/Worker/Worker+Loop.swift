@@ -41,6 +41,14 @@ extension Worker {
         _ = inbox.drain(into: &ready)
         runReady()
         if ring.hasBacklog { ring.submitBacklog() }
+        showCounters()
+    }
+
+    /// Where other threads read them.
+    func showCounters() {
+        counters.submissions &+= UInt64(
+            ring.filled &- UInt32(truncatingIfNeeded: counters.submissions))
+        meter.show(self)
     }
 
     /// The second part: one enter, which submits and, when there is nothing to run, waits.
@@ -129,7 +137,9 @@ extension Worker {
         if isWatched && shared.idleness.becameQuiet(self) { return }
         let isStuck = shared.deadlocks?.look(at: self) ?? false
         if inbox.park() {
+            meter.turnPulse()
             enter(wait: true, timeout: timeout)
+            meter.turnPulse()
             inbox.unpark()
         }
         if isWatched { quiet.end() }
@@ -161,13 +171,14 @@ extension Worker {
     // MARK: Completions
 
     func harvest() {
-        _ = ring.harvest(limit: Self.harvestLimit) { userData, result, _ in
+        let count = ring.harvest(limit: Self.harvestLimit) { userData, result, _ in
             if UserDataKind.isOperation(userData) {
                 complete(OperationToken(userData: userData), result: result)
             } else {
                 completeInternal(userData, result)
             }
         }
+        counters.completions &+= UInt64(count)
     }
 
     @inline(never)
@@ -175,6 +186,7 @@ extension Worker {
         switch UserDataKind(of: userData) {
         case .wake:
             internalOperations &-= 1
+            if !isEnding { counters.wakeUps &+= 1 }
             armWake()
         case .mainQueue:
             internalOperations &-= 1

@@ -36,6 +36,9 @@ final class Worker: @unchecked Sendable {
     /// The same, and that nobody here waits for what no worker does, where deadlocks are looked for.
     let stuck = QuietMark()
 
+    /// Written by the worker's thread, read by any.
+    let meter = WorkerMeter()
+
     // MARK: Bound to the thread
 
     let ring: Ring
@@ -211,6 +214,8 @@ final class Worker: @unchecked Sendable {
     func fiberStarted(_ fiber: FiberRef) {
         fiber.link(before: liveFibers)
         liveFibers = fiber
+        counters.fibersStarted &+= 1
+        counters.fiberChanges &+= 1
     }
 
     /// Removes a fiber whose stack has ended and reuses the stack.
@@ -218,6 +223,8 @@ final class Worker: @unchecked Sendable {
         if liveFibers == fiber { liveFibers = fiber.nextLive }
         fiber.unlink()
         stacks.destroyFiber(fiber)
+        counters.fibersEnded &+= 1
+        counters.fiberChanges &+= 1
     }
 }
 

@@ -59,6 +59,14 @@ struct WorkerCounters {
     var turns: UInt64 = 0
     var fiberResumes: UInt64 = 0
     var jobs: UInt64 = 0
+    var completions: UInt64 = 0
+    var wakeUps: UInt64 = 0
+    var fibersStarted: UInt64 = 0
+    var fibersEnded: UInt64 = 0
+    /// Of the two above, since the meter showed them last.
+    var fiberChanges: UInt64 = 0
+    /// What was in the ring's queue by the last turn; the queue itself counts in 32 bits.
+    var submissions: UInt64 = 0
 }
 
 // The fields under their own names.

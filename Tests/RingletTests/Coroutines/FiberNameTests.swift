@@ -24,6 +24,41 @@ import Testing
         }
     }
 
+    @Test func `a name may be changed, before the fiber begins, while it waits, and after its end`() async throws {
+        try await withScheduler { scheduler in
+            let fiber = scheduler.spawn(name: "first") { try Fiber.sleep(until: .never) }
+            fiber.name = "second"
+            #expect(fiber.name == "second" && fiber.description == "fiber \(fiber.id) 'second'")
+            try await onThread { try blockUntil("it has begun") { scheduler.counters.workers[0].timers > 0 } }
+            for number in 0..<100 {
+                fiber.name = number % 3 == 0 ? nil : "name \(number)"
+                #expect(fiber.name == (number % 3 == 0 ? nil : "name \(number)"))
+            }
+            fiber.name = "last"
+            let shown = try await onThread { scheduler.snapshot().fiber(fiber.id)?.name }
+            #expect(shown == "last")
+            fiber.cancel()
+            await #expect(throws: CancellationError.self) { try await fiber.join() }
+            fiber.name = nil
+            #expect(fiber.name == nil)
+        }
+    }
+
+    @Test func `an overflow reports the new name`() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent])
+        {
+            try await Scheduler.run(SchedulerOptions(fiberStackSize: 64 * 1024)) {
+                let fiber = Fiber(name: "old") {
+                    AnyFiber.current?.name = "new"
+                    _ = try Self.dive(0)
+                }
+                _ = try fiber.join()
+            }
+        }
+        let output = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(output.contains("stack overflow in fiber 'new'"), "stderr: \(output)")
+    }
+
     @Test func `an overflow of a fiber with a long name of any bytes is reported in one line`()
         async
     {
