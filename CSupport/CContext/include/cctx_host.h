@@ -23,6 +23,13 @@ typedef enum cctx_rung {
     cctx_rung_slot = 2,
 } cctx_rung;
 
+typedef enum cctx_suspension {
+    cctx_suspension_allowed = 0,
+    // A wait traps, or throws.
+    cctx_suspension_traps = 1,
+    cctx_suspension_throws = 2,
+} cctx_suspension;
+
 // The record of a fiber, at the top of its stack. Every field belongs to the worker's thread, but for
 // `wait_result` and `wait_reason`: while the fiber is parked they belong to whoever won the right to
 // wake it, and pass back with the wake.
@@ -55,6 +62,8 @@ typedef struct cctx_fiber {
     uint8_t rung;
     // How many shielded parts the fiber is in: what was cancelled outside the innermost does not count inside.
     uint8_t shield;
+    // A cctx_suspension: what the fiber has promised about waits.
+    uint8_t suspension;
 } cctx_fiber;
 
 // True when the runtime's layout is the one that swift_runtime.h describes.

@@ -190,7 +190,7 @@ extension Fiber where Success == Never {
     /// Throws `CancellationError` when the current fiber was cancelled.
     public static func checkCancellation() throws {
         let fiber = try FiberRef.require("Fiber.checkCancellation()")
-        if fiber.isCancelled || fiber.mustNotWait { throw fiber.cancellationError }
+        if fiber.isCancelled || fiber.mustNotWait && fiber.isCut { throw fiber.cancellationError }
     }
 
     /// Runs `async` code in place, in the fiber's own task: task-locals, priority and cancellation

@@ -102,7 +102,7 @@ extension AnyFiber {
 extension FiberRef {
     /// What the wait throws that was cut short just now.
     @inline(never)
-    var cancellationError: any Error { withOwner { $0.cancellationError } }
+    var cancellationError: any Error { brokenPromise ?? withOwner { $0.cancellationError } }
 }
 
 // MARK: - Await in place
@@ -111,6 +111,7 @@ extension FiberRef {
     /// Runs `body` in the fiber's task; where a scope or a shielded part comes between the two, in a task of its own,
     /// which can be cancelled apart from the fiber's.
     func awaitInPlace<Success>(_ body: () async throws -> Success) throws -> Success {
+        try requireMayWait()
         let extras = withOwner { $0.madeExtras }
         let isApart = extras.scope != nil || shieldDepth > 0
         var outcome: Result<Success, any Error>?

@@ -122,9 +122,13 @@ struct FiberRef: BitwiseCopyable, Equatable {
 
     /// Works out anew whether waits must end at once.
     func updateCancellation() {
+        unsafe record.pointee.must_not_wait = isCut || hasPromisedNotToWait
+    }
+
+    /// True when cancellation of whatever kind cuts waits short.
+    var isCut: Bool {
         let depth = unsafe record.pointee.shield
-        unsafe record.pointee.must_not_wait =
-            record.pointee.cancelled && depth == 0
+        return unsafe record.pointee.cancelled && depth == 0
             || withOwner { $0.isCut(atShieldDepth: depth) }
     }
 

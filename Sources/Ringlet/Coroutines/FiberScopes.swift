@@ -59,7 +59,7 @@ final class FiberScopePlace {
 
     /// After ``leave()``: whether waits are cut short outside as well, or are about to be.
     var isCutOutside: Bool {
-        if fiber.mustNotWait { return true }
+        if fiber.isCut { return true }
         var place = outer
         while let current = place, current.shieldDepth == shieldDepth {
             if current.scope.isOverdue { return true }

@@ -10,6 +10,8 @@
 @available(*, noasync, message: "in a task, await withGroup")
 public func withGroup<Result>(_ body: (Group) throws -> Result) throws -> Result {
     let fiber = try FiberRef.require("withGroup")
+    // The wait for the children cannot be refused.
+    try fiber.requireMayWait()
     let group = Group(on: fiber.withOwner { $0.worker })
     var result: Result?
     var failure: (any Error)?

@@ -154,6 +154,7 @@ final class Descriptor: WaitSource {
     /// From a fiber. Runs to its end even when the fiber is cancelled.
     func close(_ call: StaticString) throws {
         let fiber = try FiberRef.require(call)
+        try fiber.requireMayWait()
         guard beginClose() else { throw Errno.badFileDescriptor }
         let completion = fiber.shielded {
             if !drained.isComplete {

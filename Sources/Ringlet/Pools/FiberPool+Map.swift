@@ -48,6 +48,8 @@ extension FiberPool {
     public func map<Elements: Sequence, Output: Sendable>(
         _ elements: sending Elements, _ transform: @escaping @Sendable (Elements.Element) throws -> Output
     ) throws -> [Output] where Elements.Element: Sendable {
+        // The wait for what is left over cannot be refused.
+        try FiberRef.current?.requireMayWait()
         let feed = PoolFeed(.ofSource, in: self, bound: nil, Self.source(Self.pull(elements), transform))
         do {
             var outputs: [Output] = []

@@ -29,6 +29,15 @@ enum Environment {
         return KernelFaults(seed: seed, .hidden)
     }
 
+    /// `RINGLET_DEBUG`: whether debug mode is on.
+    static func debug() throws(SchedulerError) -> Bool {
+        switch value(of: "RINGLET_DEBUG") {
+        case nil, "0": return false
+        case "1": return true
+        case let value?: throw .invalidEnvironment("RINGLET_DEBUG=\(value); it can be 0 or 1")
+        }
+    }
+
     /// `RINGLET_FIBER_HOST`: force a rung of the fiber host.
     static func fiberHost() throws(SchedulerError) -> FiberHost.Rung? {
         guard let value = value(of: "RINGLET_FIBER_HOST") else { return nil }

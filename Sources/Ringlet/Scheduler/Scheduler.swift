@@ -40,6 +40,8 @@ public final class Scheduler: Sendable {
         simulation: (any KernelSimulation)? = nil
     ) throws {
         try Fork.check()
+        var options = options
+        if try Environment.debug() { options.debug = options.debug ?? DebugMode() }
         try options.validate()
         if let signal = options.dumpSignal { try DumpSignal.install(signal) { Self.dumpAll() } }
         let preference = try Environment.kernel() ?? options.kernel

@@ -34,6 +34,10 @@ public struct SchedulerOptions: Sendable, Hashable {
     /// is told.
     public var detectsDeadlocks = false
 
+    /// What is looked at more closely, for development; nil for nothing. The environment variable `RINGLET_DEBUG=1`
+    /// sets it to ``DebugMode/init(slowStep:handler:)`` without arguments where it is nil.
+    public var debug: DebugMode?
+
     /// A signal, such as `SIGUSR1`, at which ``Scheduler/dumpAll(deadline:)`` is printed on stderr; nil for none.
     ///
     /// The handler wakes a thread that makes the dump, so this works whatever the process is doing. It is installed for

@@ -44,7 +44,11 @@ final class SchedulerState: Sendable {
     /// Where the options ask for it. A simulation finds deadlocks by itself.
     let deadlocks: DeadlockWatch?
 
+    /// Likewise. Read in every turn.
+    let debug: DebugMode?
+
     init(options: SchedulerOptions, kernel: KernelChoice) {
+        debug = options.debug
         deadlocks = options.detectsDeadlocks && kernel.simulation == nil ? DeadlockWatch() : nil
         self.kernel = kernel
         fiberStackSize = options.fiberStackSize

@@ -65,6 +65,10 @@ extension Worker {
         if isSimulated { return runRound() }
         // What becomes ready meanwhile runs in the same turn, as far as the budget goes: two that hand control to
         // each other need not pay for a turn each time.
+        if let debug = shared.debug {
+            return runReady(
+                timedBy: debug, limit: Self.turnItems, nanoseconds: Self.turnNanoseconds)
+        }
         var remaining = Self.turnItems
         var started: UInt64 = 0
         while true {
