@@ -36,10 +36,25 @@ __attribute__((visibility("default"), used)) debug_table ringlet_debug = {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+// Of the first thread, libc finds it in /proc/self/maps: once per thread.
+static void find_stack(cctx_worker *worker) {
+    static _Thread_local void *limit;
+    static _Thread_local size_t size;
+    pthread_attr_t attributes;
+    if (!limit && pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        pthread_attr_getstack(&attributes, &limit, &size);
+        pthread_attr_destroy(&attributes);
+    }
+    worker->stack_limit = (uintptr_t)limit;
+    worker->stack_top = (uintptr_t)limit + size;
+}
+
 void cctx_worker_begin(cctx_worker *worker, int32_t index) {
     worker->index = index;
     worker->thread = (int32_t)syscall(SYS_gettid);
     worker->previous = NULL;
+    worker->host = &cctx_this_host_thread;
+    find_stack(worker);
     pthread_mutex_lock(&lock);
     worker->next = ringlet_debug.workers;
     if (worker->next) worker->next->previous = worker;

@@ -20,6 +20,10 @@ typedef struct cctx_worker {
     // The kernel's number of its thread, and its position among the workers of its scheduler.
     int32_t thread;
     int32_t index;
+    // What the thread keeps about the fiber that it runs, and its own stack; both for samples from outside.
+    const cctx_host_thread *_Nullable host;
+    uintptr_t stack_limit;
+    uintptr_t stack_top;
 } cctx_worker;
 
 // Enters the calling thread's worker into the list, and takes it out again.

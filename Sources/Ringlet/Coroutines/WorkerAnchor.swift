@@ -16,6 +16,14 @@ struct WorkerAnchor {
     /// Hides it. Does nothing when it was never shown.
     func end() { unsafe cctx_worker_end(anchor) }
 
+    /// Before the first look. On the worker's thread.
+    func admitSamples() { cctx_sample_admit() }
+
+    /// Looks at the worker's thread, which must exist. Any other thread. Returns 0 or a negative errno.
+    func sample(_ sample: UnsafeMutablePointer<cctx_sample>) -> Int32 {
+        unsafe cctx_sample_take(anchor, sample)
+    }
+
     func deallocate() { unsafe anchor.deallocate() }
 
     /// Head of the list of started fibers.

@@ -76,6 +76,7 @@ public final class Scheduler: Sendable {
                 workers.append(try Worker(index: index, shared: state))
             }
             state.adopt(workers)
+            try state.watchdog?.start(state)
             for worker in workers.dropFirst(inlineWorkers) {
                 threads.append(try WorkerThread(running: worker))
             }

@@ -34,6 +34,9 @@ public struct SchedulerOptions: Sendable, Hashable {
     /// is told.
     public var detectsDeadlocks = false
 
+    /// Who reports workers that do not come round; nil for nobody.
+    public var watchdog: Watchdog?
+
     /// What is looked at more closely, for development; nil for nothing. The environment variable `RINGLET_DEBUG=1`
     /// sets it to ``DebugMode/init(slowStep:handler:)`` without arguments where it is nil.
     public var debug: DebugMode?
@@ -68,6 +71,10 @@ public struct SchedulerOptions: Sendable, Hashable {
         }
         guard cleanUpLimit >= .zero else {
             throw .invalidOption("a clean-up of \(cleanUpLimit); it cannot be negative")
+        }
+        if let watchdog, watchdog.threshold < .milliseconds(1) || watchdog.threshold > .seconds(86400) {
+            throw .invalidOption(
+                "a watchdog's threshold of \(watchdog.threshold); it can be a millisecond to a day")
         }
     }
 }

@@ -44,11 +44,15 @@ final class SchedulerState: Sendable {
     /// Where the options ask for it. A simulation finds deadlocks by itself.
     let deadlocks: DeadlockWatch?
 
+    /// Likewise.
+    let watchdog: WatchdogThread?
+
     /// Likewise. Read in every turn.
     let debug: DebugMode?
 
     init(options: SchedulerOptions, kernel: KernelChoice) {
         debug = options.debug
+        watchdog = options.watchdog.map(WatchdogThread.init)
         deadlocks = options.detectsDeadlocks && kernel.simulation == nil ? DeadlockWatch() : nil
         self.kernel = kernel
         fiberStackSize = options.fiberStackSize
@@ -71,6 +75,7 @@ final class SchedulerState: Sendable {
             return $0.running == 0
         }
         guard isLast else { return }
+        watchdog?.stop()
         idleness.ended()
         lateFailures.report()
     }

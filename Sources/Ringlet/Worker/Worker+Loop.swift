@@ -24,6 +24,7 @@ extension Worker {
         }
         WorkerRegistry.add(self)
         anchor.begin(index: index)
+        if shared.watchdog != nil { anchor.admitSamples() }
         armWake()
         if index == 0 && LinuxThread.isMain { armMainQueue() }
     }

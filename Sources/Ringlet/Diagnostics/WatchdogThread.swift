@@ -1,0 +1,56 @@
+import Synchronization
+
+/// The thread of a ``Watchdog``. It ends with the last worker.
+final class WatchdogThread: Sendable {
+    private let watchdog: Watchdog
+    private let over = ThreadParker()
+
+    init(_ watchdog: Watchdog) {
+        self.watchdog = watchdog
+    }
+
+    deinit { over.deallocate() }
+
+    /// Watches the workers of `state`. Once.
+    func start(_ state: SchedulerState) throws {
+        try WorkerThread.start(named: "ringlet-watch") { [self] in watch(state) }
+    }
+
+    /// The last worker has ended. Any thread, at most once.
+    func stop() { over.unpark() }
+
+    /// What was last seen of a worker.
+    private struct Sight {
+        var pulse: UInt64 = 1
+        var since = Deadline.now
+        var isReported = false
+    }
+
+    private func watch(_ state: SchedulerState) {
+        let (seconds, attoseconds) = watchdog.threshold.components
+        let threshold = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        let workers = state.workers
+        var sights = workers.map { _ in Sight() }
+        while !over.park(until: Deadline.now.nanoseconds + threshold / 2) {
+            for (place, worker) in workers.enumerated() {
+                let pulse = worker.meter.pulse.load(ordering: .relaxed)
+                if pulse != sights[place].pulse || pulse & 1 == 1 {
+                    sights[place] = Sight(pulse: pulse)
+                    continue
+                }
+                let blocked = Deadline.now.nanoseconds - sights[place].since.nanoseconds
+                if blocked < threshold || sights[place].isReported { continue }
+                if worker.closed.load(ordering: .acquiring) { continue }
+                let sample = WorkerSample(of: worker)
+                // What came round meanwhile was slow, and its sample is of something else.
+                guard worker.meter.pulse.load(ordering: .relaxed) == pulse else { continue }
+                sights[place].isReported = true
+                let soFar = Deadline.now.nanoseconds - sights[place].since.nanoseconds
+                watchdog.report(
+                    BlockedWorkerReport(
+                        worker: worker.index, duration: .nanoseconds(soFar), fiber: sample.fiber,
+                        backtrace: sample.backtrace))
+            }
+        }
+    }
+}
