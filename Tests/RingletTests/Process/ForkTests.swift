@@ -13,14 +13,14 @@ private func fork() -> pid_t {
     return child
 }
 
-private func wait(for child: pid_t) -> ExitStatus {
+func wait(for child: pid_t) -> ExitStatus {
     var status: Int32 = 0
     while unsafe waitpid(child, &status, 0) < 0 && errno == EINTR {}
     return status & 0x7f == 0 ? .exitCode(status >> 8 & 0xff) : .signal(status & 0x7f)
 }
 
 /// How a child ended that exits with the result of `body`.
-private func inChild(_ body: () throws -> Int32) -> ExitStatus {
+func inChild(_ body: () throws -> Int32) -> ExitStatus {
     let child = fork()
     if child == 0 {
         do { _exit(try body()) } catch { _exit(99) }
