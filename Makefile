@@ -108,6 +108,9 @@ test-examples: examples
 	swift build --product GreenletExamples
 	@[ "$$(.build/debug/GreenletExamples | tail -1)" = "every example ran" ] \
 	    && echo "Examples/Swift/FromGreenlet: passed"
+	swift build --product IntrospectionExample
+	@[ "$$(.build/debug/IntrospectionExample | tail -1)" = "every example ran" ] \
+	    && echo "Examples/Swift/Introspection: passed"
 	@for source in Examples/C/*.c; do \
 	    name=$$(basename $$source .c); \
 	    timeout 60 $(EXAMPLES)/$$name > $(EXAMPLES)/$$name.out || exit 1; \

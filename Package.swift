@@ -75,6 +75,10 @@ let package = Package(
         .executableTarget(
             name: "GreenletExamples", dependencies: ["Ringlet"],
             path: "Examples/Swift/FromGreenlet", swiftSettings: house),
+        // What the article "Introspection" shows.
+        .executableTarget(
+            name: "IntrospectionExample", dependencies: ["Ringlet"],
+            path: "Examples/Swift/Introspection", swiftSettings: house),
         // The README's program, so that it compiles.
         .executableTarget(
             name: "HelloExample", dependencies: ["Ringlet"], path: "Examples/Swift/Hello",

@@ -9,6 +9,7 @@ import Testing
         (article: "FromGeventToRinglet.md", folder: "Examples/Swift/FromGevent"),
         (article: "FromGreenletToRinglet.md", folder: "Examples/Swift/FromGreenlet"),
         (article: "Testing.md", folder: "Tests/RingletTests/Simulation"),
+        (article: "Introspection.md", folder: "Examples/Swift/Introspection"),
     ]
 
     @Test(arguments: programs.indices)

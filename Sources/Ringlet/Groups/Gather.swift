@@ -7,9 +7,11 @@
 /// - Throws: ``GroupError``; `CancellationError`, with all cancelled.
 @_disfavoredOverload
 @available(*, noasync, message: "in a task, await gather")
-public func gather<Success>(_ bodies: [@Sendable () throws -> Success]) throws -> [Success] {
+public func gather<Success>(
+    _ bodies: [@Sendable () throws -> Success], fileID: StaticString = #fileID, line: UInt = #line
+) throws -> [Success] {
     try withGroup { group in
-        let children = try bodies.map { body in try group.spawn { try body() } }
+        let children = try bodies.map { body in try group.spawn(fileID: fileID, line: line) { try body() } }
         return try children.map { try $0.join() }
     }
 }

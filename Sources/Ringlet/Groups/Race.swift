@@ -14,13 +14,14 @@ import Synchronization
 @_disfavoredOverload
 @available(*, noasync, message: "in a task, await race")
 public func race<Success: Sendable>(
-    staggeredBy delay: Duration = .zero, _ bodies: [@Sendable () throws -> Success]
+    staggeredBy delay: Duration = .zero, _ bodies: [@Sendable () throws -> Success],
+    fileID: StaticString = #fileID, line: UInt = #line
 ) throws -> Success {
     let race = Race<Success>(bodies.count)
     return try race.result {
         try withGroup { group in
             for (index, body) in bodies.enumerated() {
-                let runner = try group.spawn {
+                let runner = try group.spawn(fileID: fileID, line: line) {
                     race.note(index, Outcome { try body() })
                     if race.hasWinner { group.cancel() }
                 }

@@ -21,7 +21,7 @@ extension Scheduler {
     package static func runInFiber<Success>(
         _ name: String, _ body: sending @escaping () throws -> Success
     ) async throws -> Success {
-        let fiber = Fiber(name: name, operation: body)
+        let fiber = Fiber(name: name, at: .none, body)
         await withTaskCancellationHandler {
             await fiber.waitForEndShielded()
         } onCancel: {
