@@ -25,7 +25,7 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
 
     /// Starts a fiber on the worker of the calling fiber or task.
     ///
-    /// Traps outside a scheduler; from a plain thread use ``Scheduler/spawn(name:priority:locals:operation:)``.
+    /// Traps outside a scheduler; from a plain thread use ``Scheduler/spawn(name:priority:locals:fileID:line:operation:)``.
     ///
     /// - Parameters:
     ///   - name: Part of crash reports and dumps.

@@ -113,6 +113,9 @@ enum FiberHost {
     private static func runPlainly(_ fiber: FiberRef) async {
         unsafe fiber.record.pointee.task = cctx_host_current_task()
         while true {
+            fiber.withWorker { worker in
+                if worker.shared.debug != nil { worker.steppingFiber = fiber.owner.shown }
+            }
             unsafe cctx_fiber_run(fiber.record)
             if unsafe fiber.record.pointee.context.finished { return }
             if unsafe fiber.record.pointee.wants_await {

@@ -46,24 +46,27 @@ public struct AwaitGraph: Sendable, Hashable {
     private static func cycles(in edges: [Edge]) -> [[UInt64]] {
         let next = Dictionary(grouping: edges, by: \.waiter).mapValues { $0.map(\.awaited) }
         var found: [[UInt64]] = []
-        var visited: Set<UInt64> = []
-        for edge in edges where !visited.contains(edge.waiter) {
+        // Where each visited fiber is on the path; nil for those that are on it no more.
+        var places: [UInt64: Int?] = [:]
+        for edge in edges where places[edge.waiter] == nil {
             // The fibers from the first one to the present, and how many ways out of each were tried.
             var path = [edge.waiter]
             var tried = [0]
-            visited.insert(edge.waiter)
+            places[edge.waiter] = .some(0)
             while let fiber = path.last {
                 let ways = next[fiber] ?? []
                 if tried[tried.count - 1] == ways.count {
-                    path.removeLast()
+                    places[path.removeLast()] = .some(nil)
                     tried.removeLast()
                     continue
                 }
                 let other = ways[tried[tried.count - 1]]
                 tried[tried.count - 1] += 1
-                if let start = path.firstIndex(of: other) {
-                    found.append(Array(path[start...]))
-                } else if visited.insert(other).inserted {
+                switch places[other] {
+                case .some(.some(let start)): found.append(Array(path[start...]))
+                case .some(.none): break
+                case .none:
+                    places[other] = .some(path.count)
                     path.append(other)
                     tried.append(0)
                 }

@@ -15,7 +15,7 @@ final class DeadlockWatch: Sendable {
         /// The thread is at work.
         case gathering
         /// The main body of a run that is in a deadlock has been cancelled.
-        case cancelled
+        case cancelled(any MainBody)
         /// Even the shutdown does not help, and stderr was told.
         case hopeless
     }
@@ -72,11 +72,11 @@ final class DeadlockWatch: Sendable {
             case .running(let main) where !main.isFinished:
                 state.stage = .gathering
                 return { self.gather(shared, main) }
-            case .cancelled:
+            case .cancelled(let main) where !main.isFinished:
                 // It waits, shielded, for something that is not cancelled yet.
                 state.stage = .off
                 return { shared.scheduler?.cancelEverything() }
-            case .off, .running, .gathering, .hopeless:
+            case .off, .running, .cancelled, .gathering, .hopeless:
                 return nil
             }
         }
@@ -95,7 +95,7 @@ final class DeadlockWatch: Sendable {
         if isDeadlock { main.cancel() }
         state.withLock { state in
             // The run may be over by now.
-            if case .gathering = state.stage { state.stage = isDeadlock ? .cancelled : .running(main) }
+            if case .gathering = state.stage { state.stage = isDeadlock ? .cancelled(main) : .running(main) }
         }
         shared.wakeAll()
     }
@@ -113,9 +113,10 @@ final class DeadlockWatch: Sendable {
 }
 
 extension SchedulerSnapshot {
-    /// Something is about to happen without anybody's help.
-    fileprivate var canGoOn: Bool {
-        fibers.contains { $0.wait?.endsByItself ?? true } || tasks.contains { $0.wait.endsByItself }
+    /// Something is about to happen without anybody's help. A worker that has not answered yet is no longer asleep, and
+    /// what waits on it is not known.
+    var canGoOn: Bool {
+        workers.contains { $0.state == .blocked } || fibers.contains { $0.wait?.endsByItself ?? true } || tasks.contains { $0.wait.endsByItself }
     }
 }
 

@@ -73,9 +73,11 @@ extension Worker {
         var before = began
         for _ in 0..<limit {
             guard let runnable = ready.pop() else { return }
-            let fiber = owner(of: runnable)
+            let known = owner(of: runnable)
             let callback = runnable.kind == .callback ? Callback.named(by: runnable).site : .none
             run(runnable)
+            let fiber = known ?? steppingFiber
+            steppingFiber = nil
             let now = LinuxThread.now()
             if Duration.nanoseconds(now &- before) > debug.slowStep {
                 let identity = fiber.map {

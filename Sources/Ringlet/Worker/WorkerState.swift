@@ -25,6 +25,9 @@ struct WorkerState: ~Copyable {
     /// The host rung of fibers that start here; set once by ``FiberHost``.
     var rung = FiberHost.Rung.plain
 
+    /// In debug mode on the plain rung, where a fiber goes on as a job: the fiber of the step that runs.
+    var steppingFiber: AnyFiber?
+
     /// While a job runs that prefers this worker; not while a fiber, an actor's job or the main queue
     /// does.
     var isRunningOwnJob = false
@@ -111,6 +114,10 @@ extension Worker {
     @inline(__always) var rung: FiberHost.Rung {
         get { state.value.rung }
         set { state.value.rung = newValue }
+    }
+    @inline(__always) var steppingFiber: AnyFiber? {
+        get { state.value.steppingFiber }
+        set { state.value.steppingFiber = newValue }
     }
     @inline(__always) var isRunningOwnJob: Bool {
         get { state.value.isRunningOwnJob }

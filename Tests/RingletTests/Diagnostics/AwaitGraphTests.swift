@@ -52,8 +52,8 @@ import Testing
             let first = Fiber(name: "first") { try last.join() }
             let second = Fiber(name: "second") { try last.join() }
             let scheduler = try #require(Scheduler.current)
-            try yieldUntil("both join") { scheduler.snapshot().awaitGraph.edges.count == 2 }
-            let graph = scheduler.snapshot().awaitGraph
+            try yieldUntil("both join") { scheduler.snapshot(backtraces: false).awaitGraph.edges.count == 2 }
+            let graph = scheduler.snapshot(backtraces: false).awaitGraph
             #expect(graph.waiters(of: last.id) == [first.id, second.id])
             #expect(graph.awaited(by: first.id) == [last.id])
             #expect(graph.description.hasPrefix("\(last)\n  \(first) waits for the end of \(last)\n"))

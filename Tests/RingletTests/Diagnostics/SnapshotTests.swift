@@ -14,7 +14,7 @@ import Testing
         while !condition(scheduler.snapshot(backtraces: false)) {
             if limit.hasPassed { throw WaitedTooLong(what: "\(what) in:\n\(scheduler.snapshot())") }
         }
-        return scheduler.snapshot()
+        return scheduler.snapshot(deadline: .after(patience))
     }
 
     @Test func `each fiber is shown with what it waits for`() async throws {
@@ -148,7 +148,7 @@ import Testing
             if worker.rung != .plain { #expect(first.fiber(new.id)?.state == .new) }
             try new.join()
             try yieldUntil("the function sleeps") {
-                Scheduler.current?.snapshot().fiber(function.id)?.wait != nil
+                Scheduler.current?.snapshot(backtraces: false).fiber(function.id)?.wait != nil
             }
             let second = try #require(Scheduler.current).snapshot()
             let shown = try #require(second.fiber(function.id))
@@ -177,7 +177,7 @@ import Testing
         #expect(snapshot.description.hasPrefix("worker 0 does not come round\nworker 1: "))
         _ = try await onThread { scheduler.shutdown() }
         #expect(scheduler.remains == [Scheduler.Remains(), Scheduler.Remains()])
-        let after = try await onThread { scheduler.snapshot() }
+        let after = try await onThread { scheduler.snapshot(deadline: .after(patience)) }
         #expect(after.workers.map(\.state) == [.ended, .ended] && after.fibers.isEmpty)
     }
 
@@ -199,7 +199,7 @@ import Testing
             }
             try await onThread {
                 for _ in 0..<50 {
-                    let snapshot = scheduler.snapshot(backtraces: Bool.random())
+                    let snapshot = scheduler.snapshot(deadline: .after(patience), backtraces: Bool.random())
                     #expect(snapshot.workers.allSatisfy { $0.state == .running })
                     #expect(!snapshot.description.isEmpty)
                     #expect(snapshot.awaitGraph.cycles.isEmpty)

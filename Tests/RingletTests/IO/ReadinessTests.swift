@@ -227,7 +227,7 @@ private struct Pair {
             }.join()
             // Ringlet's own.
             let listener = try TCPListener(on: .loopback(port: 0))
-            let owned = try #require((0..<4096).map(Int32.init).first { OwnedDescriptors.contains($0) })
+            let owned = listener.descriptor.raw
             #expect(throws: SchedulerError.ownedDescriptor(owned)) {
                 try scheduler.onReadable(FileDescriptor(rawValue: owned)) {}
             }
