@@ -155,8 +155,9 @@ public class AnyFiber: @unchecked Sendable {
     // MARK: The host
 
     /// Starts the fiber. Any thread, once.
-    func start(priority: TaskPriority? = nil) {
-        FiberHost.start(self, priority: priority?.rawValue ?? 0, inherits: true)
+    func start(_ terms: StartTerms = StartTerms()) {
+        if terms.locals == .empty { return startEmpty(terms) }
+        FiberHost.start(self, priority: terms.priority, inherits: true)
     }
 
     /// Takes a stack. Nil when the body does not run; the fiber has ended then. Whoever calls this keeps the object

@@ -20,8 +20,8 @@ final class CHost: AnyFiber, @unchecked Sendable {
     }
 
     /// Detached: what is bound where the first function was spawned is no concern of the others.
-    override func start(priority: TaskPriority? = nil) {
-        FiberHost.start(self, priority: priority?.rawValue ?? 0, inherits: false)
+    override func start(_ terms: StartTerms = StartTerms()) {
+        FiberHost.start(self, priority: terms.priority, inherits: false)
     }
 
     /// The function that waits for the stack; nobody when it is idle.

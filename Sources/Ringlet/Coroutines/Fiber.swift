@@ -39,13 +39,13 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
         fileID: StaticString = #fileID, line: UInt = #line,
         operation: sending @escaping () throws -> Success
     ) {
-        self.init(name: name, priority: priority, locals: locals, at: PackedSite(fileID, line), operation)
+        self.init(name: name, StartTerms(priority, locals), at: PackedSite(fileID, line), operation)
     }
 
     // Inlined: a call of a generic initializer costs more than what this one does.
     @inline(__always)
     convenience init(
-        name: String?, priority: TaskPriority? = nil, locals: InitialLocals = .copied, at site: PackedSite,
+        name: String?, _ terms: StartTerms = StartTerms(), at site: PackedSite,
         _ operation: sending @escaping () throws -> Success
     ) {
         guard let worker = CurrentThread.worker else {
@@ -55,7 +55,7 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
             )
         }
         self.init(name: name, on: worker, site: site, operation: operation)
-        start(priority: priority, locals: locals)
+        start(terms)
     }
 
     init(

@@ -11,14 +11,25 @@ public enum InitialLocals: Hashable, Sendable {
     case empty
 }
 
+/// How the task of a fiber begins. Trivial, since each copy of a `TaskPriority?` costs calls.
+struct StartTerms {
+    /// The raw value of a `TaskPriority`; 0 for that of the current task.
+    var priority: UInt8 = 0
+    var locals = InitialLocals.copied
+
+    init() {}
+
+    @inline(__always)
+    init(_ priority: TaskPriority?, _ locals: InitialLocals) {
+        self.priority = priority?.rawValue ?? 0
+        self.locals = locals
+    }
+}
+
 extension AnyFiber {
-    /// Starts the fiber. Any thread, once.
-    final func start(priority: TaskPriority?, locals: InitialLocals) {
-        switch locals {
-        case .copied: start(priority: priority)
-        case .empty:
-            let inherited = unsafe withUnsafeCurrentTask { unsafe $0?.priority }
-            FiberHost.start(self, priority: (priority ?? inherited)?.rawValue ?? 0, inherits: false)
-        }
+    /// Starts the fiber with other locals than its maker's. Any thread, once.
+    final func startEmpty(_ terms: StartTerms) {
+        let inherited = unsafe withUnsafeCurrentTask { unsafe $0?.priority.rawValue } ?? 0
+        FiberHost.start(self, priority: terms.priority == 0 ? inherited : terms.priority, inherits: false)
     }
 }

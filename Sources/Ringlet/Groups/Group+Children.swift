@@ -8,12 +8,13 @@ extension Group {
     /// - Throws: ``GroupUseError/hasEnded``.
     @discardableResult
     public func spawn<Success>(
-        name: String? = nil, priority: TaskPriority? = nil, fileID: StaticString = #fileID, line: UInt = #line,
+        name: String? = nil, priority: TaskPriority? = nil, locals: InitialLocals = .copied,
+        fileID: StaticString = #fileID, line: UInt = #line,
         _ body: sending @escaping () throws -> Success
     ) throws -> Fiber<Success> {
         let fiber = Fiber(
             name: name, on: CurrentThread.worker ?? worker, site: PackedSite(fileID, line), operation: body)
-        try begin(fiber, priority: priority)
+        try begin(fiber, StartTerms(priority, locals))
         return fiber
     }
 
@@ -22,23 +23,23 @@ extension Group {
     /// - Throws: ``GroupUseError/hasEnded``.
     @discardableResult
     public func spawn<Success>(
-        onWorker index: Int, name: String? = nil, priority: TaskPriority? = nil,
+        onWorker index: Int, name: String? = nil, priority: TaskPriority? = nil, locals: InitialLocals = .copied,
         fileID: StaticString = #fileID, line: UInt = #line,
         _ body: sending @escaping () throws -> Success
     ) throws -> Fiber<Success> {
         let workers = worker.shared.workers
         precondition(workers.indices.contains(index), "there is no worker \(index)")
         let fiber = Fiber(name: name, on: workers[index], site: PackedSite(fileID, line), operation: body)
-        try begin(fiber, priority: priority)
+        try begin(fiber, StartTerms(priority, locals))
         return fiber
     }
 
     /// Starts a fiber that was made for the group.
-    func begin(_ fiber: Fiber<some Any>, priority: TaskPriority?) throws {
+    func begin(_ fiber: Fiber<some Any>, _ terms: StartTerms = StartTerms()) throws {
         let (place, isCancelled) = try reserve(for: fiber)
         fiber.joins(self, at: place)
         if isCancelled { fiber.cancel() }
-        fiber.start(priority: priority)
+        fiber.start(terms)
     }
 
     /// Starts a task in the group: on the worker that this is called on, or on the group's.

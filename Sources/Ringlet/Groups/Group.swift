@@ -51,6 +51,9 @@ public final class Group: Sendable {
     /// How many children have not ended. Any thread.
     public var count: Int { state.withLock { $0.live } }
 
+    /// The children that are fibers and have not ended, in no particular order. Any thread; O(children).
+    public var fibers: [AnyFiber] { state.withLock { $0.children.compactMap { $0 as? AnyFiber } } }
+
     /// True once the group is ending early. Any thread.
     public var isCancelled: Bool { state.withLock { $0.isCancelled } }
 

@@ -1,11 +1,13 @@
 // MARK: - Waiting for several, without owning them
 
 /// When `wait(for:until:deadline:)` returns.
-public enum WaitCondition: Sendable {
+public enum WaitCondition: Sendable, Equatable {
     /// One has ended, however.
     case firstCompleted
     /// One has failed or was cancelled; or all have ended.
     case firstFailure
+    /// So many have ended, however; or all. At once for none.
+    case completed(Int)
     /// All have ended.
     case allCompleted
 }
@@ -63,13 +65,13 @@ private struct WaitProgress<Item: Awaitable> {
     private let items: [Item]
     private let condition: WaitCondition
     private var left: Int
-    private(set) var isOver: Bool
+    /// Decided without looking at how many are left.
+    private var isReached = false
 
     init(_ items: [Item], _ condition: WaitCondition) {
         self.items = unique(items)
         self.condition = condition
         left = self.items.count
-        isOver = left == 0
         // Those that have ended count at once, whatever their links do.
         collector = EndCollector(self.items.filter { $0.outcome == nil })
         for item in self.items { if let outcome = item.outcome { count(outcome.isSuccess) } }
@@ -77,8 +79,17 @@ private struct WaitProgress<Item: Awaitable> {
 
     private mutating func count(_ isSuccess: Bool) {
         left -= 1
-        isOver = isOver || left == 0 || condition == .firstCompleted
-            || condition == .firstFailure && !isSuccess
+        if condition == .firstFailure && !isSuccess { isReached = true }
+    }
+
+    var isOver: Bool {
+        let enough =
+            switch condition {
+            case .firstCompleted: 1
+            case .completed(let count): count
+            case .firstFailure, .allCompleted: items.count
+            }
+        return isReached || left == 0 || items.count - left >= enough
     }
 
     mutating func advance() {

@@ -75,7 +75,7 @@ public func withChild<Success, Result>(
         name: name, on: fiber.withOwner { $0.worker }, site: PackedSite(fileID, line), operation: child)
     do {
         return try withGroup { group in
-            try group.begin(child, priority: nil)
+            try group.begin(child)
             do {
                 return try body(child)
             } catch {

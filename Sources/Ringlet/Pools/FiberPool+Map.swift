@@ -13,7 +13,7 @@ extension FiberPool {
     @available(*, noasync, message: "in a task, await apply(_:)")
     public func apply<Success>(_ operation: sending @escaping () throws -> Success) throws -> Success {
         if AnyFiber.current != nil, Membership.isIn(self) { return try operation() }
-        let fiber = Membership.isIn(self) ? spawnAnywhere(nil, .none, operation) : try spawn(operation: operation)
+        let fiber = Membership.isIn(self) ? spawnAnywhere(operation: operation) : try spawn(operation: operation)
         do {
             return try fiber.join()
         } catch {
@@ -26,7 +26,7 @@ extension FiberPool {
     ///
     /// As the synchronous form.
     public func apply<Success>(_ operation: sending @escaping () throws -> Success) async throws -> Success {
-        let fiber = Membership.isIn(self) ? spawnAnywhere(nil, .none, operation) : try await spawn(operation: operation)
+        let fiber = Membership.isIn(self) ? spawnAnywhere(operation: operation) : try await spawn(operation: operation)
         do {
             return try await fiber.join()
         } catch {

@@ -50,11 +50,12 @@ public final class FiberPool: Sendable {
     @available(*, noasync, message: "in a task, await spawn(name:deadline:operation:)")
     @discardableResult
     public func spawn<Success>(
-        name: String? = nil, deadline: Deadline = .never, fileID: StaticString = #fileID, line: UInt = #line,
+        name: String? = nil, locals: InitialLocals = .copied, deadline: Deadline = .never,
+        fileID: StaticString = #fileID, line: UInt = #line,
         operation: sending @escaping () throws -> Success
     ) throws -> Fiber<Success> {
         try places.take("FiberPool.spawn", deadline: deadline)
-        return start(name, PackedSite(fileID, line), operation)
+        return start(name, PackedSite(fileID, line), locals, operation: operation)
     }
 
     /// Waits for a place and starts a fiber in it.
@@ -62,27 +63,29 @@ public final class FiberPool: Sendable {
     /// As the synchronous form.
     @discardableResult
     public func spawn<Success>(
-        name: String? = nil, deadline: Deadline = .never, fileID: StaticString = #fileID, line: UInt = #line,
+        name: String? = nil, locals: InitialLocals = .copied, deadline: Deadline = .never,
+        fileID: StaticString = #fileID, line: UInt = #line,
         operation: sending @escaping () throws -> Success
     ) async throws -> Fiber<Success> {
         try await places.take(deadline: deadline)
-        return start(name, PackedSite(fileID, line), operation)
+        return start(name, PackedSite(fileID, line), locals, operation: operation)
     }
 
     /// Starts a fiber if there is a place. Nil when there is none. Never waits.
     public func trySpawn<Success>(
-        name: String? = nil, fileID: StaticString = #fileID, line: UInt = #line,
+        name: String? = nil, locals: InitialLocals = .copied, fileID: StaticString = #fileID, line: UInt = #line,
         operation: sending @escaping () throws -> Success
     ) -> Fiber<Success>? {
-        places.tryTake() ? start(name, PackedSite(fileID, line), operation) : nil
+        places.tryTake() ? start(name, PackedSite(fileID, line), locals, operation: operation) : nil
     }
 
     /// Starts a fiber in a place that was taken.
     func start<Success>(
-        _ name: String?, _ site: PackedSite, _ operation: sending @escaping () throws -> Success
+        _ name: String? = nil, _ site: PackedSite = .none, _ locals: InitialLocals = .copied,
+        operation: sending @escaping () throws -> Success
     ) -> Fiber<Success> {
         let membership = Membership(of: self)
-        let fiber = spawnAnywhere(name, site) {
+        let fiber = spawnAnywhere(name, site, locals) {
             try Membership.$current.withValue([membership] + Membership.running) { try operation() }
         }
         state.withLock { $0.members[fiber.id] = fiber }
@@ -95,10 +98,11 @@ public final class FiberPool: Sendable {
 
     /// Starts a fiber where the pool's run, outside the places.
     func spawnAnywhere<Success>(
-        _ name: String?, _ site: PackedSite = .none, _ operation: sending @escaping () throws -> Success
+        _ name: String? = nil, _ site: PackedSite = .none, _ locals: InitialLocals = .copied,
+        operation: sending @escaping () throws -> Success
     ) -> Fiber<Success> {
-        if let scheduler { return scheduler.spawn(name: name, at: site, operation) }
-        return Fiber(name: name, at: site, operation)
+        if let scheduler { return scheduler.spawn(name: name, StartTerms(nil, locals), at: site, operation) }
+        return Fiber(name: name, StartTerms(nil, locals), at: site, operation)
     }
 
     private func leaves(_ fiber: AnyFiber) {

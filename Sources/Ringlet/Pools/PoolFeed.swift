@@ -89,7 +89,7 @@ final class PoolFeed<Output: Sendable>: Sendable {
             return true
         }
         if !Membership.isIn(pool) { try pool.places.take("FiberPool.map", deadline: .never) }
-        let fiber = pool.start(nil, .none, work)
+        let fiber = pool.start(operation: work)
         let isStopped = state.withLock { state in
             state.running[fiber.id] = fiber
             return state.isStopped

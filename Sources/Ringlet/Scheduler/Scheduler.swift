@@ -131,15 +131,15 @@ public final class Scheduler: Sendable {
         fileID: StaticString = #fileID, line: UInt = #line,
         operation: sending @escaping () throws -> Success
     ) -> Fiber<Success> {
-        spawn(name: name, priority: priority, locals: locals, at: PackedSite(fileID, line), operation)
+        spawn(name: name, StartTerms(priority, locals), at: PackedSite(fileID, line), operation)
     }
 
     func spawn<Success>(
-        name: String?, priority: TaskPriority? = nil, locals: InitialLocals = .copied, at site: PackedSite,
+        name: String?, _ terms: StartTerms = StartTerms(), at site: PackedSite,
         _ operation: sending @escaping () throws -> Success
     ) -> Fiber<Success> {
         let fiber = Fiber(name: name, on: placement, site: site, operation: operation)
-        fiber.start(priority: priority, locals: locals)
+        fiber.start(terms)
         return fiber
     }
 
@@ -153,7 +153,7 @@ public final class Scheduler: Sendable {
         precondition(workers.indices.contains(index), "there is no worker \(index)")
         let fiber = Fiber(
             name: name, on: workers[index], site: PackedSite(fileID, line), operation: operation)
-        fiber.start(priority: priority, locals: locals)
+        fiber.start(StartTerms(priority, locals))
         return fiber
     }
 

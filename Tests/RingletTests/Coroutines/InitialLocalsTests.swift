@@ -122,10 +122,20 @@ private enum Local {
                     scheduler.spawn(onWorker: 1, locals: .empty, operation: body),
                     Fiber(at: .now, locals: .empty, operation: body),
                 ]
-                return try fibers.map { try $0.join() } + [[Local.word]]
+                let pool = try FiberPool(capacity: 3)
+                let pooled = try [
+                    pool.spawn(locals: .empty, operation: body),
+                    #require(pool.trySpawn(locals: .empty, operation: body)),
+                ]
+                let grouped = try withGroup { group in
+                    try [
+                        group.spawn(locals: .empty, body), group.spawn(onWorker: 1, locals: .empty, body),
+                    ].map { try $0.join() }
+                }
+                return try (fibers + pooled).map { try $0.join() } + grouped + [[Local.word]]
             }
         }
-        #expect(seen.dropLast() == Array(repeating: ["none", "own", "own"], count: 4)[...])
+        #expect(seen.dropLast() == Array(repeating: ["none", "own", "own"], count: 8)[...])
         #expect(seen.last == ["bound"])
     }
 

@@ -76,6 +76,28 @@ import Testing
         }
     }
 
+    @Test func `scenario 68: a wait for a number of ends`() async throws {
+        try await Scheduler.run {
+            let gates = (0..<4).map { _ in Promise<Void>() }
+            let fibers = gates.map { gate in Fiber { try gate.value() } }
+            #expect(try wait(for: fibers, until: .completed(0)).done.isEmpty)
+            try gates[2].succeed(())
+            let opener = Fiber { try gates[1].fail(Failure()) }
+            let two = try wait(for: fibers, until: .completed(2))
+            #expect(two.done.map(\.id) == [fibers[1].id, fibers[2].id] && opener.isFinished)
+            // What has ended counts.
+            #expect(try wait(for: fibers, until: .completed(1)).done.count == 2)
+            let timedOut = try wait(for: fibers, until: .completed(3), deadline: .after(.milliseconds(1)))
+            #expect(timedOut.pending.count == 2)
+            for gate in [gates[0], gates[3]] { try gate.succeed(()) }
+            #expect(try wait(for: fibers, until: .completed(9)).done.count == 4)
+        }
+        let promises = (0..<3).map { _ in Promise<Int>() }
+        async let two = wait(for: promises, until: .completed(2))
+        for promise in promises.prefix(2) { try promise.succeed(1) }
+        #expect(try await two.done.count == 2)
+    }
+
     @Test func `scenario 68: as they end, one after another, and the rest later`() async throws {
         try await Scheduler.run {
             let gates = (0..<4).map { _ in Promise<Int>() }

@@ -19,7 +19,7 @@ import Testing
                     await Task.yield()
                     ended.note(10)
                 }
-                #expect(group.count == 11)
+                #expect(group.count == 11 && group.fibers.count == 10)
                 return "done"
             }
             #expect(value == "done")
