@@ -10,6 +10,14 @@ enum Program {
             .appending(path: file).path
     }
 
+    /// Programs of other libraries that do `subject`, where those are installed.
+    static func peers(_ subject: String) throws -> [(name: String, command: [String])] {
+        try run([path("Peers/peers.sh"), subject]).split(separator: "\n").map { line in
+            let fields = line.split(separator: "\t").map(String.init)
+            return (fields[0], fields[1].split(separator: " ").map(String.init))
+        }
+    }
+
     /// A sample from a program that prints nanoseconds.
     static func sample(_ command: [String]) throws -> Sample {
         let text = try run(command)

@@ -10,7 +10,7 @@ internal import TimerSubjects
 
 let usage = """
     ringlet-bench [--rounds N] [--only TEXT] SUBJECT...
-        switch  generators  fibers  tasks  synchronization  spawn  timers  ring
+        switch  generators  fibers  tasks  synchronization  spawn  groups  skynet  timers  ring
                                                              tables, each with its reference
     ringlet-bench sleepers fibers|tasks|tasks-of-swift COUNT     once, in this process
     ringlet-bench lives COUNT     coroutines made and dropped, and the memory afterwards
@@ -67,6 +67,8 @@ enum RingletBench {
             case "tasks": try measureTasks(plan)
             case "synchronization": try measureSynchronization(plan)
             case "spawn": try measureSpawn(plan)
+            case "groups": try measureGroups(plan)
+            case "skynet": try measureSkynet(plan)
             case "timers": try measureTimers(plan)
             case "ring": try measureRing(plan)
             default: throw Usage()

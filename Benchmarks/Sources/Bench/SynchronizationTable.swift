@@ -41,8 +41,7 @@ func measureSynchronization(_ plan: Plan) throws {
 
 /// The same of other libraries, each in a process of its own.
 private func measurePeers(_ plan: Plan, _ count: Int) throws {
-    let peers = try Program.run([Program.path("Peers/channels.sh")])
-        .split(separator: "\n").map { $0.split(separator: "\t").map(String.init) }
+    let peers = try Program.peers("channels")
     for (title, kind, own) in [
         ("One element, to and fro", "to-and-fro", { try toAndFro(count) }),
         ("One element, a stream by rendezvous", "rendezvous", { try stream(count, capacity: 0) }),
@@ -52,7 +51,7 @@ private func measurePeers(_ plan: Plan, _ count: Int) throws {
         var table = Comparison("\(title), beside peers", plan)
         table.add("Ringlet", sample: own)
         for peer in peers {
-            table.add(peer[0]) { try Program.sample(peer[1].split(separator: " ").map(String.init) + [kind]) }
+            table.add(peer.name) { try Program.sample(peer.command + [kind]) }
         }
         try table.run()
     }
