@@ -22,6 +22,8 @@ func measureSynchronization(_ plan: Plan) throws {
     table = Comparison("Locks, permits and events", plan)
     table.add("two fibers yield") { try yields(count) }
     table.add("Lock, lock and unlock", goal: .atMost(15), allocations: 0) { try lockAlone(count * 10) }
+    table.add("Lock, withLock", goal: .atMost(15), allocations: 0) { try lockRound(count * 10) }
+    table.add("RecursiveLock, withLock", allocations: 0) { try recursiveLockRound(count * 10) }
     table.add("Lock, handed over", allocations: 0) { try lockHandedOver(count) }
     table.add("Semaphore, acquire and release", goal: .atMost(15), allocations: 0) {
         try permitAlone(count * 10)
@@ -150,6 +152,22 @@ private func lockAlone(_ count: Int) throws -> Sample {
             try lock.lock()
             try lock.unlock()
         }
+    } _: {
+    }
+}
+
+private func lockRound(_ count: Int) throws -> Sample {
+    let lock = Lock()
+    return try race(count) {
+        for _ in 0..<count { try lock.withLock {} }
+    } _: {
+    }
+}
+
+private func recursiveLockRound(_ count: Int) throws -> Sample {
+    let lock = RecursiveLock()
+    return try race(count) {
+        for _ in 0..<count { try lock.withLock {} }
     } _: {
     }
 }

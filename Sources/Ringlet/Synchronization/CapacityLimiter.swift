@@ -117,6 +117,7 @@ public final class CapacityLimiter: WaitSource {
     /// Runs `body` with a token.
     @available(*, noasync, message: "in a task, await limiter.withToken { }")
     @_disfavoredOverload  // else a body that does not wait would choose it in a task, too
+    @inlinable
     public func withToken<Result>(
         as holder: Holder = .current, deadline: Deadline = .never, _ body: () throws -> Result
     ) throws -> Result {
@@ -125,6 +126,7 @@ public final class CapacityLimiter: WaitSource {
     }
 
     /// Runs `body` with a token.
+    @inlinable
     public func withToken<Result>(
         as holder: Holder = .current, deadline: Deadline = .never, _ body: () async throws -> Result
     ) async throws -> Result {

@@ -74,6 +74,7 @@ public final class Lock: WaitSource {
     /// - Throws: As `lock(deadline:)`, and what `body` throws.
     @available(*, noasync, message: "in a task, await lock.withLock { }")
     @_disfavoredOverload  // else a body that does not wait would choose it in a task, too
+    @inlinable
     public func withLock<Result>(deadline: Deadline = .never, _ body: () throws -> Result) throws -> Result {
         try lock(deadline: deadline)
         return try holding(body) { try unlock() }
@@ -82,6 +83,7 @@ public final class Lock: WaitSource {
     /// Runs `body` with the lock held.
     ///
     /// - Throws: As `lock(deadline:)`, and what `body` throws.
+    @inlinable
     public func withLock<Result>(deadline: Deadline = .never, _ body: () async throws -> Result) async throws
         -> Result
     {

@@ -65,12 +65,14 @@ public final class RecursiveLock: Sendable {
     /// Runs `body` with the lock held.
     @available(*, noasync, message: "in a task, await lock.withLock { }")
     @_disfavoredOverload  // else a body that does not wait would choose it in a task, too
+    @inlinable
     public func withLock<Result>(deadline: Deadline = .never, _ body: () throws -> Result) throws -> Result {
         try lock(deadline: deadline)
         return try holding(body) { try unlock() }
     }
 
     /// Runs `body` with the lock held.
+    @inlinable
     public func withLock<Result>(deadline: Deadline = .never, _ body: () async throws -> Result) async throws
         -> Result
     {

@@ -44,6 +44,7 @@ public final class Semaphore: Sendable {
     /// Runs `body` with a permit.
     @available(*, noasync, message: "in a task, await semaphore.withPermit { }")
     @_disfavoredOverload  // else a body that does not wait would choose it in a task, too
+    @inlinable
     public func withPermit<Result>(deadline: Deadline = .never, _ body: () throws -> Result) throws -> Result {
         try acquire(deadline: deadline)
         defer { release() }
@@ -51,6 +52,7 @@ public final class Semaphore: Sendable {
     }
 
     /// Runs `body` with a permit.
+    @inlinable
     public func withPermit<Result>(deadline: Deadline = .never, _ body: () async throws -> Result) async throws
         -> Result
     {
@@ -109,12 +111,14 @@ public final class BoundedSemaphore: Sendable {
     /// Runs `body` with a permit.
     @available(*, noasync, message: "in a task, await semaphore.withPermit { }")
     @_disfavoredOverload  // else a body that does not wait would choose it in a task, too
+    @inlinable
     public func withPermit<Result>(deadline: Deadline = .never, _ body: () throws -> Result) throws -> Result {
         try acquire(deadline: deadline)
         return try holding(body) { try release() }
     }
 
     /// Runs `body` with a permit.
+    @inlinable
     public func withPermit<Result>(deadline: Deadline = .never, _ body: () async throws -> Result) async throws
         -> Result
     {
