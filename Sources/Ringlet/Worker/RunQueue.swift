@@ -29,16 +29,24 @@ struct RunQueue: ~Copyable {
         return Runnable(word: word)
     }
 
-    /// Lets the runnable `distance` places behind the first change places with it.
-    mutating func bringForward(_ distance: Int) {
+    /// The runnable so many places behind the first.
+    subscript(distance: Int) -> Runnable {
         assert(distance < count)
-        let place = (head &+ distance) & mask
-        (words[head & mask], words[place]) = (words[place], words[head & mask])
+        return Runnable(word: words[(head &+ distance) & mask])
+    }
+
+    /// Makes the runnable `distance` places behind the first the first one; the order of the others stays. O(distance).
+    mutating func bringForward(_ distance: Int) {
+        let first = self[distance].word
+        for place in stride(from: distance, to: 0, by: -1) {
+            words[(head &+ place) & mask] = words[(head &+ place &- 1) & mask]
+        }
+        words[head & mask] = first
     }
 
     /// Calls `body` with what is queued, the next one first.
     func forEach(_ body: (Runnable) -> Void) {
-        for position in 0..<count { body(Runnable(word: words[(head &+ position) & mask])) }
+        for distance in 0..<count { body(self[distance]) }
     }
 
     /// Forgets what is queued.

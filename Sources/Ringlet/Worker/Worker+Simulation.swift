@@ -1,6 +1,7 @@
 /// A worker in a simulation: its turns are rounds, and it learns when nothing can happen any more.
 extension Worker {
-    /// Runs everything that is ready, once, in the order that the simulation chooses.
+    /// Runs everything that is ready, once, in the order that the simulation chooses. Calls, as those of links and of
+    /// `soon`, are made in the order in which they were asked for, which is promised.
     ///
     /// What becomes ready meanwhile waits for the next round. So a fiber that yields lets all others run before it comes
     /// again, in every order, and how much a turn does depends on no clock.
@@ -9,7 +10,9 @@ extension Worker {
         guard let simulation = shared.kernel.simulation else { return }
         var left = ready.count
         while left > 0 {
-            ready.bringForward(simulation.chosen(of: left))
+            var chosen = simulation.chosen(of: left)
+            if ready[chosen].isCall, let earliest = (0..<chosen).first(where: { ready[$0].isCall }) { chosen = earliest }
+            ready.bringForward(chosen)
             guard let runnable = ready.pop() else { break }
             stepBegan = VirtualClock.real
             run(runnable)
@@ -38,4 +41,8 @@ extension Worker {
     func nothingCanHappen() {
         shared.kernel.simulation?.nothingCanHappen(DeadlockError(SchedulerSnapshot(report(backtraces: true))))
     }
+}
+
+extension Runnable {
+    fileprivate var isCall: Bool { kind == .message || kind == .callback }
 }

@@ -6,7 +6,7 @@ import Testing
     // MARK: Fibers
 
     @Test func `scenario 56: a deadline is a cancellation inside and a timeout at the boundary`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let inside = Shared<(any Error)?>(nil)
             var scope: CancelScope?
             let error = errorThrown {
@@ -28,7 +28,7 @@ import Testing
     }
 
     @Test func `scenario 57: of two equal deadlines the outer one is told`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let deadline = Deadline.after(.milliseconds(5))
             var innerError: (any Error)?
             let outer = CancelScope(deadline: deadline)
@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test func `scenario 58: a cancellation from outside stays one`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let asleep = Flag()
             let fiber = Fiber {
                 try withDeadline(.after(.seconds(1000))) { _ in
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func `scenario 59: a deadline that has passed ends the first wait, and none never does`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let steps = Journal<String>()
             #expect(throws: TimeoutError.self) {
                 try withDeadline(.now) { _ in
@@ -76,7 +76,7 @@ import Testing
     }
 
     @Test func `scenario 60: a deadline is moved while the scope is active, and at no other time`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let scope = CancelScope(deadline: .after(.seconds(1000)))
             #expect(throws: CancelScopeError.notEntered) { try scope.reschedule(to: .never) }
             let ended: Void? = try scope.run { scope in
@@ -106,7 +106,7 @@ import Testing
     }
 
     @Test func `scenario 61: the boundary waits for clean-up, and a returned value wins`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let steps = Journal<String>()
             #expect(throws: TimeoutError.self) {
                 try withDeadline(.after(.milliseconds(5))) { _ in
@@ -134,7 +134,7 @@ import Testing
     }
 
     @Test func `scenario 62: nested timeouts are told apart, and the silent form has a default`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             var outerScope: CancelScope?
             let error = errorThrown {
                 try withDeadline(.after(.milliseconds(5))) { outer in

@@ -5,7 +5,7 @@ import Testing
 /// Cancellation with an error of one's own, and the edge-triggered kind.
 @Suite(.timeLimit(.patient)) struct InterruptTests {
     @Test func `scenario 54: a fiber that is cancelled with an error fails with it`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let asleep = Flag()
             let errors = Journal<String>()
             let fiber = Fiber {
@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test func `scenario 54: a target that resists returns its value`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let asleep = Flag()
             let fiber = Fiber {
                 asleep.set()

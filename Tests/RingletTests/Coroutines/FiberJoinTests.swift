@@ -190,7 +190,7 @@ import Testing
 
     // MARK: Rules
 
-    @Test func `a fiber cannot join itself`() async throws {
+    @Test func `scenario 42: a fiber cannot join itself`() async throws {
         try await Scheduler.run {
             let box = Shared<Fiber<Void>?>(nil)
             let fiber = Fiber { () -> Void in try box.value?.join() }

@@ -4,7 +4,7 @@ import Testing
 
 @Suite(.timeLimit(.patient)) struct GatherTests {
     @Test func `scenario 67: gather gives values in order, and cancels what it owns when one fails`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let none: [@Sendable () throws -> Int] = []
             let nothing = try gather(none)
             #expect(nothing.isEmpty)
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test func `scenario 67: the gather of asyncio leaves the others running`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let gate = Promise<Void>()
             let slow = Fiber { try gate.value(); return 1 }
             let failing = Fiber { () throws -> Int in try Fiber.yield(); throw Failure(number: 1) }
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func `scenario 68: a wait cancels nothing, and tells what has ended`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let gate = Promise<Void>()
             let quick = Fiber { try Fiber.yield() }
             let failing = Fiber { try gate.value(); throw Failure() }
@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test func `scenario 68: a wait for a number of ends`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let gates = (0..<4).map { _ in Promise<Void>() }
             let fibers = gates.map { gate in Fiber { try gate.value() } }
             #expect(try wait(for: fibers, until: .completed(0)).done.isEmpty)
@@ -99,7 +99,7 @@ import Testing
     }
 
     @Test func `scenario 68: as they end, one after another, and the rest later`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let gates = (0..<4).map { _ in Promise<Int>() }
             let fibers = gates.map { gate in Fiber { try gate.value() } }
             let ends = asCompleted(fibers + fibers)
@@ -118,7 +118,7 @@ import Testing
     }
 
     @Test func `scenario 47: of two failures the earlier one is told`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let gate = Promise<Void>()
             let later = Fiber { () throws -> Int in try gate.value(); throw Failure(number: 2) }
             let earlier = Fiber { () throws -> Int in
@@ -151,8 +151,29 @@ import Testing
         }
     }
 
+    @Test func `scenario 68: in every order one that succeeds wins a race, and all failures are told`() async throws {
+        try await inEveryOrder { () throws in
+            let winner = try race([
+                { try Fiber.sleep(until: .never); return 1 }, { try Fiber.yield(); return 2 }, { throw Failure() },
+            ] as [@Sendable () throws -> Int])
+            #expect(winner == 2)
+            let error = errorThrown {
+                _ = try race([{ throw Failure(number: 1) }, { throw Failure(number: 2) }] as [@Sendable () throws -> Int])
+            }
+            let failures = (error as? GroupError)?.errors as? [Failure]
+            #expect(failures?.map(\.number).sorted() == [1, 2])
+        }
+        try await inEveryOrder { () async throws in
+            let winner = try await race([
+                { try await Scheduler.sleep(until: .never); return 1 }, { await Task.yield(); return 2 },
+                { throw Failure() },
+            ] as [@Sendable () async throws -> Int])
+            #expect(winner == 2)
+        }
+    }
+
     @Test func `scenario 68: the next one starts after a delay, or when the one before has failed`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let starts = Journal<Int>()
             let second = try race(staggeredBy: .seconds(1000), [
                 { starts.note(1); throw Failure(number: 1) },
@@ -169,7 +190,7 @@ import Testing
     }
 
     @Test func `scenario 52: a waiter that is cancelled leaves what it waits for alone`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let gate = Promise<Void>()
             let inner = Fiber { try gate.value(); return 9 }
             let waiter = Fiber { try inner.join() }

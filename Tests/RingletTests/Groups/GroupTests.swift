@@ -28,7 +28,7 @@ import Testing
     }
 
     @Test func `scenario 63: a child that fails cancels the others and the body, and all errors are told`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let ended = Journal<String>()
             let error = errorThrown {
                 try withGroup { group in
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test func `scenario 64: a child that is cancelled by itself is no failure`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let value = try withGroup { group in
                 let child = try group.spawn { try Fiber.sleep(until: .never) }
                 let task = try group.spawn { () async throws in try await Scheduler.sleep(until: .never) }
@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test func `scenario 65: children start children until the end, and none after it`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let late = Flag()
             let kept = try withGroup { group in
                 try group.spawn {
@@ -112,7 +112,7 @@ import Testing
     }
 
     @Test func `scenario 66: a cancellation from outside and an error in clean-up are both there afterwards`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let asleep = Flag()
             let errors = Journal<String>()
             let fiber = Fiber {
@@ -229,7 +229,7 @@ import Testing
     }
 
     @Test func `scenario 69: one child is cancelled with the error of the body`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let seen = Shared<(any Error)?>(nil)
             let asleep = Flag()
             #expect(throws: Failure(number: 3)) {

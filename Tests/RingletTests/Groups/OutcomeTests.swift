@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test func `scenario 49: a fiber that is cancelled before it begins is cancelled, and its links are called`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let calls = Journal<String>()
             let fiber = Fiber { calls.note("body") }
             fiber.onEnd { _ in calls.note("any") }
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test func `scenario 46: links before and after the end are called once, in order, if they match`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let calls = Journal<String>()
             let fiber = Fiber { 1 }
             fiber.onEnd { _ in calls.note("a") }

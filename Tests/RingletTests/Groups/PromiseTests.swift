@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test func `scenario 40: links of a promise are called by a worker, in order, once`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let calls = Journal<String>()
             let promise = Promise<Int>()
             promise.onEnd { _ in

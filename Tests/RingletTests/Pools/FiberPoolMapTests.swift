@@ -6,7 +6,7 @@ import Testing
 /// Many elements by the fibers of a pool (scenario 74).
 @Suite(.timeLimit(.minutes(4))) struct FiberPoolMapTests {
     @Test func `74 results come in order, or as they are completed`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let pool = try FiberPool(capacity: 3)
             let gates = (0..<3).map { _ in Flag() }
             let work: @Sendable (Int) throws -> Int = { number in

@@ -22,7 +22,7 @@ import Testing
     // MARK: Places
 
     @Test func `74 in a fiber: never more than two at once, in order, and a full pool refuses`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let pool = try FiberPool(capacity: 2)
             let load = Load()
             let doubled = try pool.map(0..<6) { number in

@@ -12,7 +12,7 @@ import Testing
 
     private static func interrupt() { kill(getpid(), SIGINT) }
 
-    @Test func `the first SIGINT cancels a fiber, which cleans up, and the run throws InterruptError`() async throws {
+    @Test func `scenario 32: the first SIGINT cancels a fiber, which cleans up, and the run throws InterruptError`() async throws {
         await #expect(processExitsWith: .success) {
             Self.resetDisposition()
             for inTask in [true, false] {
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test func `the first SIGINT cancels a task, which cleans up, and the run throws InterruptError`() async throws {
+    @Test func `scenario 32: the first SIGINT cancels a task, which cleans up, and the run throws InterruptError`() async throws {
         await #expect(processExitsWith: .success) {
             Self.resetDisposition()
             for inTask in [true, false] {

@@ -255,7 +255,7 @@ import Testing
     }
 
     @Test func `a token that came with the cancellation goes to the next one (53)`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let limiter = CapacityLimiter(capacity: 1)
             try limiter.acquire()
             let first = Fiber { try limiter.acquire() }

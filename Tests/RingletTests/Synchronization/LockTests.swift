@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test func `who comes to a lock that was handed over does not overtake (70)`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let lock = Lock()
             let order = Journal<String>()
             try lock.lock()
@@ -108,7 +108,7 @@ import Testing
     }
 
     @Test func `a lock handed to a fiber that is cancelled in the same turn goes to the next (53)`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let lock = Lock()
             try lock.lock()
             let first = Fiber { try lock.lock() }
