@@ -6,8 +6,8 @@ final class CrewThread: @unchecked Sendable {
     private let name: String
     private let parker = ThreadParker()
 
-    // Written by who took this out of the list of idle threads, or made it, before it wakes or starts; read by the
-    // thread after it.
+    // Written by who took this out of the list of idle threads, or made it, before it wakes or starts, and by the thread
+    // that goes on; read by the thread after it.
     private var work: (any CrewWork)?
 
     private static let slot = ThreadSlot<CrewThread>()
@@ -45,20 +45,41 @@ final class CrewThread: @unchecked Sendable {
     private func serve() {
         LinuxThread.setName(name)
         Self.slot.object = self
-        let forks = Fork.count
-        var next = takeWork()
-        while let work = next {
-            work.run()
-            if Fork.count != forks { Self.returnedInChild() }
-            next = crew.next(for: self, after: work)
+        var hasWork = true
+        while hasWork {
+            switch serveOnce() {
+            case .goOn: break
+            case .sleep: hasWork = crew.sleep(self)
+            case .leave: hasWork = false
+            }
         }
     }
 
-    /// What it was started or woken with. The thread itself.
-    func takeWork() -> (any CrewWork)? {
-        defer { work = nil }
-        return work
+    /// A function of its own: when the thread sleeps, nothing of the work is left here, nor of what it ended with.
+    private func serveOnce() -> Step {
+        guard let work else { return .leave }
+        self.work = nil
+        let forks = Fork.count
+        work.run()
+        if Fork.count != forks { Self.returnedInChild() }
+        return crew.next(for: self, after: work)
     }
+
+    /// What a thread does next.
+    enum Step {
+        /// It has been given work.
+        case goOn
+        /// It is in the list of idle threads.
+        case sleep
+        /// It has been counted out.
+        case leave
+    }
+
+    /// It goes on with something else. The thread itself.
+    func goOn(with work: any CrewWork) { self.work = work }
+
+    /// False when it was sent away. The thread itself, after its sleep.
+    var hasWork: Bool { work != nil }
 
     // MARK: Sleeping
 

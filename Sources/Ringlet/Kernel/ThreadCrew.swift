@@ -105,18 +105,12 @@ final class ThreadCrew: Sendable {
 
     // MARK: For the threads
 
-    /// What `thread` is to do now that `done` has ended; it waits for it. Nil when it is to end, and has been counted
-    /// out.
+    /// What `thread` is to do now that `done` has ended.
     ///
     /// The thread is idle, or at something else, before anybody hears that the work has ended: who makes one call after
     /// another needs one thread.
-    func next(for thread: CrewThread, after done: any CrewWork) -> (any CrewWork)? {
-        enum Next {
-            case work(any CrewWork)
-            case sleep
-            case leave
-        }
-        let next: Next = state.withLock { state in
+    func next(for thread: CrewThread, after done: any CrewWork) -> CrewThread.Step {
+        let step: CrewThread.Step = state.withLock { state in
             state.withdraw(done.ticket)
             if state.threads > allowance(state) {
                 state.threads -= 1
@@ -124,7 +118,8 @@ final class ThreadCrew: Sendable {
             }
             if let work = state.waiting.popFirst() {
                 state.serve(work)
-                return .work(work)
+                thread.goOn(with: work)
+                return .goOn
             }
             if terms.isClosed.load(ordering: .relaxed) {
                 state.threads -= 1
@@ -134,27 +129,23 @@ final class ThreadCrew: Sendable {
             return .sleep
         }
         done.announce()
-        switch next {
-        case .work(let work): return work
-        case .sleep: return sleep(thread)
-        case .leave:
-            announceEndIfOver()
-            return nil
-        }
+        if step == .leave { announceEndIfOver() }
+        return step
     }
 
-    private func sleep(_ thread: CrewThread) -> (any CrewWork)? {
-        if thread.sleep(until: .after(terms.idleTime)) { return thread.takeWork() }
+    /// Until the idle thread has work; false when it is to end, and has been counted out.
+    func sleep(_ thread: CrewThread) -> Bool {
+        if thread.sleep(until: .after(terms.idleTime)) { return thread.hasWork }
         let leaves = state.withLock { state in
             guard let place = state.idle.firstIndex(where: { $0 === thread }) else { return false }
             state.idle.remove(at: place)
             state.threads -= 1
             return true
         }
-        if leaves { return nil }
+        if leaves { return false }
         // Somebody has taken it out of the list and is about to wake it.
         _ = thread.sleep(until: .never)
-        return thread.takeWork()
+        return thread.hasWork
     }
 
     // MARK: Size and end

@@ -260,6 +260,16 @@ final class ThreadGate: Sendable {
         #expect(try await job.join() == 9)
     }
 
+    @Test func `a thread that is idle keeps nothing of its last work`() async throws {
+        let pool = try ThreadPool(limit: 1, idleTime: .seconds(3600))
+        let lines = Journal<String>()
+        try await Scheduler.run {
+            _ = try pool.run { FrameTrace(lines) }
+            try yieldUntil("the result is released") { lines.count == 1 }
+        }
+        await pool.shutdown()
+    }
+
     @Test func `a job that is cancelled does not begin, or can see it`() async throws {
         let pool = try ThreadPool(limit: 1)
         let gate = ThreadGate()
