@@ -102,6 +102,12 @@ protocol QueuedEnd: WaitSource, Awaitable {
     func addToEnd(_ node: WaitNode) -> Bool
     /// Who makes the calls of those that do not end between two steps of a worker.
     var endWorker: Worker { get }
+    /// The queue is this object's. Otherwise it may be dropped before the end, and a call that is to come keeps it.
+    static var ownsEnd: Bool { get }
+}
+
+extension QueuedEnd {
+    static var ownsEnd: Bool { true }
 }
 
 extension QueuedEnd {
@@ -109,7 +115,9 @@ extension QueuedEnd {
     public func onEnd(_ condition: EndCondition, _ body: @escaping @Sendable (Self) -> Void) -> Link {
         let right = CallOnce()
         // The list owns the node, and what ends owns the list: the node must not keep it. It is there when it ends.
-        let node = WaitNode(callback: { [unowned self] _ in
+        let keeper = Self.ownsEnd ? nil : self
+        let node = WaitNode(callback: { [unowned self, keeper] _ in
+            defer { withExtendedLifetime(keeper) {} }
             // In the middle of a fiber, a task or a foreign thread it would be somebody else's stack.
             if CurrentThread.worker != nil && !CurrentThread.isInTask {
                 call(condition, right, body)

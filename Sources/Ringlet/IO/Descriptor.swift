@@ -92,6 +92,13 @@ final class Descriptor: WaitSource {
         throw error(completion, deadline)
     }
 
+    /// Makes a call that does not wait, unless closing has begun, which then waits for the call.
+    func call<Result>(on worker: Worker, _ body: (Int32) throws -> Result) throws -> Result {
+        guard begin(on: worker) else { throw Errno.badFileDescriptor }
+        defer { end() }
+        return try body(raw)
+    }
+
     /// What a failed operation on the descriptor throws.
     @inline(never)
     func error(_ completion: Completion, _ deadline: Deadline) -> any Error {

@@ -1,4 +1,4 @@
-/// A Unix signal that a program may want to wait for.
+/// A Unix signal, to wait for or to send.
 public struct UnixSignal: RawRepresentable, Hashable, Sendable {
     /// The number, as in signal(7).
     public let rawValue: Int32
@@ -9,8 +9,22 @@ public struct UnixSignal: RawRepresentable, Hashable, Sendable {
     public static let hangUp = UnixSignal(rawValue: 1)
     /// SIGINT: Control-C.
     public static let interrupt = UnixSignal(rawValue: 2)
+    /// SIGQUIT.
+    public static let quit = UnixSignal(rawValue: 3)
+    /// SIGKILL: ends a process, whatever it does.
+    public static let kill = UnixSignal(rawValue: 9)
+    /// SIGUSR1.
+    public static let user1 = UnixSignal(rawValue: 10)
+    /// SIGUSR2.
+    public static let user2 = UnixSignal(rawValue: 12)
+    /// SIGPIPE: a write to a pipe that nobody reads any more.
+    public static let brokenPipe = UnixSignal(rawValue: 13)
     /// SIGTERM.
     public static let terminate = UnixSignal(rawValue: 15)
+    /// SIGCONT.
+    public static let resume = UnixSignal(rawValue: 18)
+    /// SIGSTOP: halts a process, whatever it does, until a ``resume``.
+    public static let stop = UnixSignal(rawValue: 19)
 }
 
 /// Signals as something to wait for, instead of handlers that interrupt.

@@ -26,6 +26,12 @@ public final class ThreadPool: Sendable {
     public static let nameLookup = ThreadPool(
         CrewTerms(name: "names", limit: 16, idleTime: defaultIdleTime))
 
+    /// For children to start on: an exec reads the program, from wherever it is.
+    static let spawning = ThreadPool(CrewTerms(name: "spawn", limit: 4, idleTime: defaultIdleTime))
+
+    /// For children without a pidfd, whose ends a thread each waits for.
+    static let childWaits = ThreadPool(CrewTerms(name: "children", limit: .max, idleTime: defaultIdleTime))
+
     /// How many threads a pool may have unless it is told otherwise: 64.
     public static let defaultLimit = 64
 

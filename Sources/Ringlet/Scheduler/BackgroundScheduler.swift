@@ -14,4 +14,7 @@ enum BackgroundScheduler {
     }()
 
     static var worker: Worker { scheduler.workers[0] }
+
+    /// For tasks of the library's own.
+    static var taskExecutor: any TaskExecutor { scheduler.taskExecutor }
 }

@@ -128,6 +128,32 @@ private func refusals(_ calls: [() throws -> Void]) -> Int32 {
         }
     }
 
+    @Test func `a child has no children of its parent's, and starts none`() async throws {
+        await #expect(processExitsWith: .success) {
+            let running = try await Command("sleep", "100000", input: .pipe).start()
+            let ended = try await Command("true").start()
+            try await ended.wait()
+            let status = try await onThread {
+                inChild {
+                    refusals([
+                        { try running.wait() },
+                        { try ended.wait() },
+                        { try running.kill() },
+                        { try running.input.write(Buffer(copying: [1])) },
+                        { _ = try Command("true").start() },
+                        { try Command("true").run() },
+                        { _ = try ChildProcess(adopting: 1) },
+                    ])
+                }
+            }
+            #expect(status == .exitCode(0))
+            #expect(running.status == nil && ended.status == .exited(0))
+            try running.kill()
+            let killed = try await running.wait()
+            #expect(killed == .killed(by: .kill))
+        }
+    }
+
     private static func descriptors() -> [Int32] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
         return names.compactMap { Int32($0) }
