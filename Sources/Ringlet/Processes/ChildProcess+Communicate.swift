@@ -33,7 +33,7 @@ extension ChildProcess {
     ///   - limit: How many bytes each output may have.
     ///   - deadline: When to give up.
     /// - Throws: ``CommandError/outputTooLong(limit:)``; `CancellationError`; ``TimeoutError``; `Errno.badFileDescriptor`
-    ///   when a pipe is closed.
+    ///   when an output is closed, or the input although there is something to write.
     @available(*, noasync, message: "in a task, await child.communicate()")
     public func communicate(
         _ input: some Collection<UInt8> = [], limit: Int = .max, deadline: Deadline = .never
@@ -89,7 +89,8 @@ extension ChildProcess {
                 try pipe.write(Buffer(copying: bytes[start..<end]), deadline: deadline)
             }
         } catch Errno.brokenPipe {}
-        try pipe.close()
+        // It may be closed already, after all that there was to write.
+        try? pipe.close()
     }
 
     private func feed(_ bytes: [UInt8], _ deadline: Deadline) async throws {
@@ -100,6 +101,6 @@ extension ChildProcess {
                 try await pipe.write(Buffer(copying: bytes[start..<end]), deadline: deadline)
             }
         } catch Errno.brokenPipe {}
-        try await pipe.close()
+        try? await pipe.close()
     }
 }

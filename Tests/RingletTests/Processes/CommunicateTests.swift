@@ -24,6 +24,24 @@ import Testing
         if onWorker { try await Scheduler.run { try await body() } } else { try await body() }
     }
 
+    @Test func `what was written before counts, and the pipe may be closed already`() async throws {
+        let inFiber = try await Scheduler.run {
+            let child = try Self.cat.start()
+            try child.input.write(Buffer(copying: [1, 2]))
+            let result = try child.communicate([3])
+            let again = errorThrown { _ = try child.communicate([4]) }
+            #expect(again as? Errno == .badFileDescriptor)
+            return result
+        }
+        #expect(inFiber.output == [1, 2, 3])
+        let child = try await Self.cat.start()
+        try await child.input.write(Buffer(copying: [1, 2]))
+        try await child.input.close()
+        let inTask = try await child.communicate()
+        #expect(inTask.output == [1, 2])
+        await #expect(throws: Errno.badFileDescriptor) { try await child.communicate([4]) }
+    }
+
     @Test func `much comes from both outputs at once`() async throws {
         let both = Command(
             "sh", "-c", "head -c 1000000 /dev/zero & head -c 1000000 /dev/zero >&2; wait", output: .pipe,
