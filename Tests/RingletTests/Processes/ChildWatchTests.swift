@@ -79,7 +79,7 @@ import Testing
                     } catch is CancellationError {
                         cancelled.add()
                     }
-                    #expect(children().isEmpty)
+                    if round % 10 == 9 { #expect(children().isEmpty) }
                 }
             }
             #expect(cancelled.value > 0)
@@ -88,7 +88,7 @@ import Testing
                 for _ in 0..<round % 5 { await Task.yield() }
                 starter.cancel()
                 if let child = try? await starter.value { await child.end(within: .zero) }
-                #expect(children().isEmpty)
+                if round % 10 == 9 { #expect(children().isEmpty) }
             }
         }
     }

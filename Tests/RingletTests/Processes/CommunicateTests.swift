@@ -129,7 +129,10 @@ import Testing
                     try withDeadline(.after(.milliseconds(10))) { _ in try sleeper.run() }
                 }
                 let fiber = Fiber { try sleeper.run() }
-                try yieldUntil("it runs") { children().values.contains("S") }
+                let isAsleep = Fiber {
+                    while !children().values.contains("S") { try Fiber.sleep(for: .milliseconds(5)) }
+                }
+                try isAsleep.join(deadline: .after(patience))
                 fiber.cancel()
                 #expect(throws: CancellationError.self) { _ = try fiber.join() }
                 #expect(children().isEmpty)
