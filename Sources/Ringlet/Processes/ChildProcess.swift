@@ -77,7 +77,9 @@ public final class ChildProcess: Sendable {
     ///
     /// Never to a stranger: it goes by the child's pidfd, and to a number only as long as nobody has reaped it.
     ///
-    /// - Parameter toGroup: To all of the group, of a child whose ``Command/group`` is its own. Traps otherwise.
+    /// - Parameters:
+    ///   - signal: Which one; with the number 0 it is only asked whether the child is there.
+    ///   - toGroup: To all of the group, of a child whose ``Command/group`` is its own. Traps otherwise.
     /// - Returns: False when the child has ended, and nobody was sent anything.
     /// - Throws: `Errno.invalidArgument` for what is no signal; `Errno.notPermitted` for a child that runs as somebody
     ///   else; ``SchedulerError/forkedChild``.

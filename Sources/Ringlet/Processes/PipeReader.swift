@@ -40,7 +40,9 @@ public final class PipeReader: Sendable {
 
     /// Reads up to the end.
     ///
-    /// - Parameter limit: How many bytes there may be.
+    /// - Parameters:
+    ///   - limit: How many bytes there may be.
+    ///   - deadline: When to give up.
     /// - Throws: ``CommandError/outputTooLong(limit:)`` when there are more; what was read is lost then, as with
     ///   every other error.
     @available(*, noasync, message: "in a task, await readToEnd()")
