@@ -122,14 +122,19 @@ extension SchedulerSnapshot {
 
 extension WaitSnapshot {
     fileprivate var endsByItself: Bool {
-        holdsScheduler && (kind == .operation || kind == .task || kind == .thread || deadline != nil)
+        holdsScheduler && (kind.isElsewhere || kind == .operation || kind == .task || deadline != nil)
     }
 }
 
+extension WaitSnapshot.Kind {
+    /// What ends the wait is no worker of the scheduler.
+    fileprivate var isElsewhere: Bool { self == .thread || self == .process }
+}
+
 extension Worker {
-    /// True when a fiber or task waits for what no worker does: code in its task, or a thread. O(fibers + tasks).
+    /// True when a fiber or task waits for what no worker does: code in its task, a thread or a process. O(fibers + tasks).
     fileprivate var waitsForOthers: Bool {
-        if taskNodes.waiting.contains(where: { $0.waitsForThread }) { return true }
+        if taskNodes.waiting.contains(where: { $0.waitsElsewhere }) { return true }
         var next = liveFibers
         while let fiber = next {
             if fiber.waitsForOthers { return true }
@@ -143,7 +148,7 @@ extension FiberRef {
     fileprivate var waitsForOthers: Bool {
         switch wait.kind {
         case .none: withOwner { $0.shown } != nil
-        case .node: WaitNode.named(by: UInt(wait.token)).waitsForThread
+        case .node: WaitNode.named(by: UInt(wait.token)).waitsElsewhere
         case .operation, .timer: false
         }
     }
@@ -151,5 +156,5 @@ extension FiberRef {
 
 extension WaitNode {
     /// In between two waits too: then it is about to go on.
-    fileprivate var waitsForThread: Bool { awaited.map { $0.kind == .thread } ?? true }
+    fileprivate var waitsElsewhere: Bool { awaited.map { $0.kind.isElsewhere } ?? true }
 }

@@ -132,6 +132,8 @@ public struct WaitSnapshot: Sendable, Hashable {
         case synchronization
         /// Work that a thread of a pool does.
         case thread
+        /// The end of a child process.
+        case process
         /// Code in ``Fiber/await(_:)``: it waits for what its task waits for.
         case task
     }

@@ -188,6 +188,7 @@ extension ChildProcess: QueuedEnd {
     func addToEnd(_ node: WaitNode) -> Bool { watch.end.add(node) }
     func withdraw(_ node: WaitNode) -> Bool { watch.end.withdraw(node) }
     var endWorker: Worker { CurrentThread.worker ?? BackgroundScheduler.worker }
+    func waitDescription(of node: WaitNode) -> WaitDescription { WaitDescription("the end of process \(pid)", .process) }
     /// The watch goes on when the handle is dropped.
     static var ownsEnd: Bool { false }
 }

@@ -196,6 +196,7 @@ import Testing
             #expect(throws: TimeoutError.self) { try reader.join(deadline: .after(.milliseconds(5))) }
             try Fiber.await { await Task.detached { try? await Task.sleep(for: .milliseconds(20)) }.value }
             _ = try ThreadPool(limit: 1).run { usleep(20_000) }
+            #expect(try Command("/bin/sleep", arguments: ["0.02"]).start().wait() == .exited(0))
             let event = Event()
             scheduler.later(.milliseconds(2)) { event.set() }
             try event.wait()
