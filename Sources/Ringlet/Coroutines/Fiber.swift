@@ -31,7 +31,8 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
     ///   - name: Part of crash reports and dumps.
     ///   - priority: The priority of the fiber's task; nil inherits the current one.
     ///   - locals: The task-locals that the body begins with.
-    ///   - fileID: With `line`, the ``AnyFiber/spawnSite``.
+    ///   - fileID: The file of the ``AnyFiber/spawnSite``.
+    ///   - line: The line in it.
     ///   - operation: The body. What it throws is rethrown by `join(deadline:)`.
     @discardableResult
     public convenience init(
