@@ -6,8 +6,8 @@
 /// A worker is blocked when it runs one thing for longer than the threshold, a fiber that computes or a call that blocks
 /// its thread: nothing else goes on there meanwhile. A worker that sleeps because it has nothing to do is not.
 ///
-/// The thread looks twice per threshold, so a report comes between one and one and a half thresholds after the beginning, once
-/// for each blockage. Looking costs the worker nothing. For the report, a worker that computes is interrupted by
+/// The thread looks twice per threshold, so a report comes between one and one and a half thresholds after the beginning. A
+/// blockage that lasts ten times as long as was reported is reported again. Looking costs the worker nothing. For the report, a worker that computes is interrupted by
 /// SIGURG, on its alternate signal stack; one that blocks in a system call is not disturbed. A
 /// handler for SIGURG that was installed before goes on working.
 public struct Watchdog: Sendable, Hashable {

@@ -21,31 +21,33 @@ final class WatchdogThread: Sendable {
 
     /// What was last seen of a worker.
     private struct Sight {
-        var pulse: UInt64 = 1
+        var pulse: UInt64
         var since = Deadline.now
-        var isReported = false
+        /// For how long it must last to be reported, again if it was.
+        var limit: UInt64
     }
 
     private func watch(_ state: SchedulerState) {
         let (seconds, attoseconds) = watchdog.threshold.components
         let threshold = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
         let workers = state.workers
-        var sights = workers.map { _ in Sight() }
+        var sights = workers.map { _ in Sight(pulse: 1, limit: threshold) }
         while !over.park(until: Deadline.now.nanoseconds + threshold / 2) {
             for (place, worker) in workers.enumerated() {
                 let pulse = worker.meter.pulse.load(ordering: .relaxed)
                 if pulse != sights[place].pulse || pulse & 1 == 1 {
-                    sights[place] = Sight(pulse: pulse)
+                    sights[place] = Sight(pulse: pulse, limit: threshold)
                     continue
                 }
                 let blocked = Deadline.now.nanoseconds - sights[place].since.nanoseconds
-                if blocked < threshold || sights[place].isReported { continue }
+                if blocked < sights[place].limit { continue }
                 if worker.closed.load(ordering: .acquiring) { continue }
                 let sample = WorkerSample(of: worker)
                 // What came round meanwhile was slow, and its sample is of something else.
                 guard worker.meter.pulse.load(ordering: .relaxed) == pulse else { continue }
-                sights[place].isReported = true
                 let soFar = Deadline.now.nanoseconds - sights[place].since.nanoseconds
+                // A turn runs several things: what is blocked then may be another one than what was reported first.
+                sights[place].limit = soFar * 10
                 watchdog.report(
                     BlockedWorkerReport(
                         worker: worker.index, duration: .nanoseconds(soFar), fiber: sample.fiber,
