@@ -22,7 +22,7 @@ public func fuzzPrograms(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
             fatalError("\(program)\ncame to \(found)\ninstead of \(expected)")
         }
     } catch {
-        fatalError("\(program)\nended with \(error)\n\(scheduler.dump())")
+        fatalError("\(program)\nended with \(error)\n\(scheduler.snapshot())")
     }
     return 0
 }
