@@ -99,7 +99,8 @@ void cctx_suspend_out_of_line(cctx *context) {
 
 // Saying that there is no fake stack to come back to makes ASan free the fake frames of a stack
 // that will not run again.
-BARE static void switch_to_resumer(cctx *context, bool for_good) {
+// It has the prefix by which backtraces tell the library's own calls.
+BARE static void cctx_switch_to_resumer(cctx *context, bool for_good) {
     (void)for_good;
 #ifdef THREAD
     __tsan_switch_to_fiber(context->sanitizer_resumer, 0);
@@ -125,12 +126,12 @@ BARE void cctx_announce_begin(cctx *context) {
 #endif
 }
 
-BARE void cctx_leave(cctx *context) { switch_to_resumer(context, true); }
+BARE void cctx_leave(cctx *context) { cctx_switch_to_resumer(context, true); }
 
 BARE void cctx_suspend_out_of_line(cctx *context) {
     if (!context) cctx_trap_no_context();
     if (context->state == cctx_forked) cctx_trap_forked();
-    switch_to_resumer(context, false);
+    cctx_switch_to_resumer(context, false);
 }
 
 BARE bool cctx_resume_out_of_line(cctx *context) {

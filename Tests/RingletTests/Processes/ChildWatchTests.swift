@@ -93,8 +93,7 @@ import Testing
         }
     }
 
-    @Test(.disabled("its child process does not end under AddressSanitizer, and why is not known yet"))
-    func `a start that waits for a thread is taken back`() async throws {
+    @Test func `a start that waits for a thread is taken back`() async throws {
         await #expect(processExitsWith: .success) {
             let gate = ThreadGate()
             let blocking = (0..<ThreadPool.spawning.limit).map { _ in ThreadPool.spawning.spawn { gate.pass() } }
@@ -108,8 +107,10 @@ import Testing
                 late.cancel()
                 #expect(throws: CancellationError.self) { _ = try late.join() }
             }
+            // What was taken back keeps its place until a thread comes to it.
+            #expect(ThreadPool.spawning.counts.waiting == 1)
             let starter = Task { try await Self.cat.start() }
-            try await awaitUntil("it waits") { ThreadPool.spawning.counts.waiting == 1 }
+            try await awaitUntil("it waits") { ThreadPool.spawning.counts.waiting == 2 }
             starter.cancel()
             await #expect(throws: CancellationError.self) { _ = try await starter.value }
             gate.open()
