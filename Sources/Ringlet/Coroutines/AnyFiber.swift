@@ -212,6 +212,11 @@ extension AnyFiber: WaitSource {
 
 extension AnyFiber: CustomStringConvertible {
     public var description: String {
+        Self.label(id, name)
+    }
+
+    /// How a fiber is called, also one that is known by its figures alone.
+    static func label(_ id: UInt64, _ name: String?) -> String {
         name.map { "fiber \(id) '\($0)'" } ?? "fiber \(id)"
     }
 }

@@ -60,8 +60,7 @@ public struct FiberIdentity: Sendable, Hashable, CustomStringConvertible {
     public var spawnSite: CallSite?
 
     public var description: String {
-        let label = name.map { "fiber \(id) '\($0)'" } ?? "fiber \(id)"
-        return label + (spawnSite.map { ", spawned at \($0)" } ?? "")
+        AnyFiber.label(id, name) + (spawnSite.map { ", spawned at \($0)" } ?? "")
     }
 }
 

@@ -50,7 +50,7 @@ extension FiberSnapshot: CustomStringConvertible {
     }
 
     /// As ``AnyFiber/description``.
-    public var label: String { name.map { "fiber \(id) '\($0)'" } ?? "fiber \(id)" }
+    public var label: String { AnyFiber.label(id, name) }
 
     /// The calls without those of the library at both ends, which are the same for all.
     var ownCalls: [CoroutineFrame] {

@@ -28,8 +28,7 @@ final class WatchdogThread: Sendable {
     }
 
     private func watch(_ state: SchedulerState) {
-        let (seconds, attoseconds) = watchdog.threshold.components
-        let threshold = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        let threshold = watchdog.threshold.wholeNanoseconds
         let workers = state.workers
         var sights = workers.map { _ in Sight(pulse: 1, limit: threshold) }
         while !over.park(until: Deadline.now.nanoseconds + threshold / 2) {

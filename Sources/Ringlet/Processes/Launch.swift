@@ -19,31 +19,12 @@ final class Launch: Sendable {
         if Scheduler.currentSimulation != nil { throw Errno.notSupported }
         let ends = ChildEnds(count: 3 + command.descriptors.count)
         var (input, output, errorOutput) = (PipeWriter?.none, PipeReader?.none, PipeReader?.none)
-        var streams: [SpawnCalls.Stream] = []
-        switch command.input ?? .inherited {
-        case .inherited: streams.append(.inherited)
-        case .null: streams.append(.null)
-        case .descriptor(let descriptor): streams.append(try ends.take(descriptor))
-        case .pipe:
-            let pipe = try PipeCalls.make()
-            let writer = PipeWriter(pipe.writing)
-            streams.append(try ends.own(pipe.reading))
-            try PipeCalls.setNonblocking(pipe.writing)
-            input = writer
-        }
-        switch command.output ?? .inherited {
-        case .inherited: streams.append(.inherited)
-        case .null: streams.append(.null)
-        case .descriptor(let descriptor): streams.append(try ends.take(descriptor))
-        case .pipe: output = try ends.openPipe(&streams)
-        }
-        switch command.errorOutput ?? .inherited {
-        case .inherited: streams.append(.inherited)
-        case .null: streams.append(.null)
-        case .merged: streams.append(.merged)
-        case .descriptor(let descriptor): streams.append(try ends.take(descriptor))
-        case .pipe: errorOutput = try ends.openPipe(&streams)
-        }
+        var streams = [
+            try ends.stream(command.input) { try ends.openInput(&input) },
+            try ends.stream(command.output) { try ends.openOutput(&output) },
+            command.errorOutput == .merged
+                ? .merged : try ends.stream(command.errorOutput?.stream) { try ends.openOutput(&errorOutput) },
+        ]
         for descriptor in command.descriptors { streams.append(try ends.take(descriptor)) }
         plan = try command.plan(streams)
         (self.input, self.output, self.errorOutput) = (input, output, errorOutput)
@@ -100,12 +81,47 @@ private final class ChildEnds: Sendable {
         return .descriptor(copy)
     }
 
-    /// A pipe to whose writing end the next of the child's streams goes.
-    func openPipe(_ streams: inout [SpawnCalls.Stream]) throws(Errno) -> PipeReader {
+    /// What a command says of a stream.
+    ///
+    /// - Parameter openPipe: Makes the pipe, if it is to be one, and returns the child's end.
+    func stream(
+        _ stream: Command.Stream?, openPipe: () throws -> SpawnCalls.Stream
+    ) throws -> SpawnCalls.Stream {
+        switch stream ?? .inherited {
+        case .inherited: .inherited
+        case .null: .null
+        case .descriptor(let descriptor): try take(descriptor)
+        case .pipe: try openPipe()
+        }
+    }
+
+    /// A pipe from which the child reads.
+    func openInput(_ end: inout PipeWriter?) throws(Errno) -> SpawnCalls.Stream {
         let pipe = try PipeCalls.make()
-        let reader = PipeReader(pipe.reading)
-        streams.append(try own(pipe.writing))
-        return reader
+        end = PipeWriter(pipe.writing)
+        let stream = try own(pipe.reading)
+        try PipeCalls.setNonblocking(pipe.writing)
+        return stream
+    }
+
+    /// A pipe to which the child writes.
+    func openOutput(_ end: inout PipeReader?) throws(Errno) -> SpawnCalls.Stream {
+        let pipe = try PipeCalls.make()
+        end = PipeReader(pipe.reading)
+        return try own(pipe.writing)
+    }
+}
+
+extension Command.ErrorStream {
+    /// The same as a stream; nil for one that is merged into another.
+    fileprivate var stream: Command.Stream? {
+        switch self {
+        case .merged: nil
+        case .inherited: .inherited
+        case .null: .null
+        case .pipe: .pipe
+        case .descriptor(let descriptor): .descriptor(descriptor)
+        }
     }
 }
 

@@ -73,3 +73,11 @@ public struct TimeoutError: Error, Hashable, CustomStringConvertible {
 
     public var description: String { "the deadline passed" }
 }
+
+extension Duration {
+    /// Rounded down. Of one that is not negative and within the clock's range.
+    var wholeNanoseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+    }
+}

@@ -27,9 +27,8 @@ extension Worker {
     /// computed since. That is no more than since the present step began, and of all spans which this allows the
     /// roundest is taken: an exact one as a rule, and the same each time.
     func simulatedSpan(_ rest: Duration) -> Duration {
-        let (seconds, attoseconds) = rest.components
-        guard isSimulated, rest > .zero, seconds < 1_000_000_000 else { return rest }
-        let least = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        guard isSimulated, rest > .zero, rest.components.seconds < 1_000_000_000 else { return rest }
+        let least = rest.wholeNanoseconds
         let most = least + (VirtualClock.real - stepBegan)
         var unit: UInt64 = 1_000_000_000_000
         while most / unit * unit < least { unit /= 10 }
