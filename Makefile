@@ -49,7 +49,7 @@ test: deps test-swift test-c test-sanitized test-fuzz test-examples test-syscall
 
 # The whole suite on both kernels, on each rung of the fiber host, and with the ring cut down to what older
 # kernels have.
-SWIFT_TEST = swift test --skip-build --parallel
+SWIFT_TEST = Tests/run.sh
 
 test-swift: deps
 	swift build --build-tests

@@ -28,6 +28,7 @@ import Testing
                 let now = scheduler.counters
                 return now.workers[0].fibersEnded >= before.workers[0].fibersEnded + 10
                     && now.workers[1].fibersEnded >= before.workers[1].fibersEnded + 1
+                    && now.workers[1].jobs >= before.workers[1].jobs + 7
             }
             let after = scheduler.counters
             let (first, second) = (after.workers[0], after.workers[1])
