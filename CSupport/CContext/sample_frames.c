@@ -100,7 +100,26 @@ static uintptr_t called_before(const code *code, uintptr_t address) {
     return none;
 }
 
+// At its first instructions and at its last one, which may be a jump to another function, a function has no frame of its
+// own. The frame pointer is its caller's then, and would lead past that. Returns the index of the return address there, or `count`.
+static size_t return_at_edge(const cctx_sample *sample, const code *code, uintptr_t function) {
+    if (!is_code(code, sample->pc, 1, 1)) return sample->count;
+    const unsigned char *at = (const unsigned char *)sample->pc;
+    bool has_pushed = function && sample->pc > function && sample->pc - function <= 5 && at[-1] == 0x55;
+    bool jumps_away = at[-1] == 0x5d && (*at == 0xe9 || *at == 0xeb || *at == 0xff);
+    bool has_none = sample->pc == function || *at == 0xc3 || jumps_away;
+    size_t index = has_none ? 0 : has_pushed ? 1 : sample->count;
+    return index < sample->count && called_before(code, sample->words[index]) != none ? index : sample->count;
+}
+
 #elif defined(__aarch64__)
+
+// The return address is in a register there, which a sample does not have.
+static size_t return_at_edge(const cctx_sample *sample, const code *code, uintptr_t function) {
+    (void)code;
+    (void)function;
+    return sample->count;
+}
 
 static uintptr_t called_before(const code *code, uintptr_t address) {
     if (address % 4 != 0 || !is_code(code, address, 4, 4)) return none;
@@ -172,6 +191,12 @@ size_t cctx_sample_addresses(const cctx_sample *sample, uintptr_t *addresses, si
     size_t known = sample->fp ? frame_at(sample, sample->fp) : sample->count;
     if (!is_frame(sample, code, known)) known = sample->count;
     size_t place = 0;
+    size_t edge = return_at_edge(sample, code, function);
+    if (edge < sample->count && count < capacity) {
+        addresses[count++] = sample->words[edge];
+        function = start_of_function(sample->words[edge] - 1);
+        place = edge + 1;
+    }
     while (count < capacity) {
         // The next frame, and the next return address that must belong to the caller.
         size_t frame = place <= known && known < sample->count ? known : place;

@@ -49,6 +49,39 @@ import Testing
         #expect(Self.areFarApart(reports.all.filter { $0.fiber?.name == "second" }))
     }
 
+    /// The frame pointer is the caller's where a function begins and where it returns, and a call through a pointer does
+    /// not say whom it calls.
+    @Test func `no caller is missing where a function begins or returns`() async throws {
+        // What handles the samples' signal comes with a watchdog, which here looks at nothing itself.
+        var options = SchedulerOptions(workers: 2)
+        options.watchdog = Watchdog(threshold: .seconds(3600))
+        try await Scheduler.run(options) {
+            let scheduler = try #require(Scheduler.current)
+            let hasBegun = Flag()
+            let isOver = Flag()
+            let hog = scheduler.spawn(onWorker: 1) {
+                callOften {
+                    hasBegun.set()
+                    return isOver.isSet
+                }
+            }
+            try blockUntil("the fiber runs") { hasBegun.isSet }
+            var incomplete: [[String]] = []
+            var samples = 0
+            let limit = Deadline.after(patience)
+            while samples < 300 && !limit.hasPassed {
+                let names = WorkerSample(of: scheduler.workers[1]).backtrace.map(\.description)
+                if names.isEmpty { continue }
+                samples += 1
+                if !names.contains(where: { $0.contains("callOften") }) { incomplete.append(names) }
+            }
+            isOver.set()
+            try hog.join()
+            #expect(samples == 300)
+            #expect(incomplete.isEmpty, "\(incomplete.count), such as \(incomplete.first ?? [])")
+        }
+    }
+
     /// A turn runs several things before it looks at the clock.
     @Test func `what blocks after something that was reported in the same turn is reported, too`() async throws {
         let reports = Journal<BlockedWorkerReport>()
@@ -147,6 +180,11 @@ private func computeHere(until isDone: () -> Bool) throws {
     let limit = Deadline.after(patience)
     while !isDone() && !limit.hasPassed {}
     if limit.hasPassed { throw WaitedTooLong(what: "a report") }
+}
+
+@inline(never)
+private func callOften(until isDone: () -> Bool) {
+    while !isDone() {}
 }
 
 /// A pipe that nobody has written to.
