@@ -25,7 +25,7 @@ public final class CancelScope: Sendable {
     /// Who is in the scope.
     enum Target {
         case fiber(AnyFiber)
-        case task(Task<Void, Never>)
+        case task(TaskHandle)
     }
 
     private struct State {

@@ -17,22 +17,16 @@ extension CancelScope {
     {
         let worker = try Worker.forCurrentTask
         let place = TaskScopePlace(scope: self, outer: Self.innermost)
-        let child = Self.$innermost.withValue(place) {
-            unsafe ApartTask<Result>(of: Unchecked(value: { try await body(self) }))
-        }
-        do {
-            try enter(.task(child.task), timerOf: worker)
-        } catch {
-            child.task.cancel()
-            _ = await child.outcome
-            throw error
-        }
+        let child = unsafe ApartTask<Result>(of: Unchecked(value: { try await body(self) }))
+        // First this: what runs in the scope may ask for another deadline at once.
+        try enter(.task(child), timerOf: worker)
         // It may have been cancelled before.
-        if isCancelled { child.task.cancel() }
+        if isCancelled { child.cancel() }
+        Self.$innermost.withValue(place) { child.start() }
         let outcome = await withTaskCancellationHandler {
             await child.outcome
         } onCancel: {
-            child.task.cancel()
+            child.cancel()
         }
         leave()
         do {
@@ -74,33 +68,79 @@ private final class TaskScopePlace: Sendable {
 public func withoutCancellation<Result>(_ body: @escaping () async throws -> Result) async throws
     -> Result
 {
-    let child = CancelScope.$innermost.withValue(nil) {
-        unsafe ApartTask<Result>(of: Unchecked(value: body))
-    }
+    let child = unsafe ApartTask<Result>(of: Unchecked(value: body))
+    CancelScope.$innermost.withValue(nil) { child.start() }
     return try await child.outcome.get()
+}
+
+/// A task that can be cancelled before it is started.
+class TaskHandle: @unchecked Sendable {
+    private struct State {
+        var task: Task<Void, Never>?
+        var isCancelled = false
+    }
+
+    private let state = Mutex(State())
+
+    /// Any thread.
+    final func cancel() {
+        let task = state.withLock { state in
+            state.isCancelled = true
+            return state.task
+        }
+        task?.cancel()
+    }
+
+    /// Once, by the maker.
+    fileprivate final func hasStarted(_ task: Task<Void, Never>) {
+        let isCancelled = state.withLock { state in
+            state.task = task
+            return state.isCancelled
+        }
+        if isCancelled { task.cancel() }
+    }
+
+    /// The first thing that the task does, perhaps before its maker goes on: what was cancelled before the start is
+    /// cancelled here.
+    fileprivate final func begins() {
+        guard state.withLock({ $0.isCancelled }) else { return }
+        unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+    }
+
+    fileprivate final var task: Task<Void, Never>? { state.withLock { $0.task } }
 }
 
 /// A task that runs a part of the calling one, which waits for it and touches nothing meanwhile: so what the part
 /// refers to need not be `Sendable`.
-private final class ApartTask<Success>: @unchecked Sendable {
+@safe
+private final class ApartTask<Success>: TaskHandle, @unchecked Sendable {
+    // Written before the start; taken by the task.
+    private var body: Unchecked<() async throws -> Success>?
     // Written by the task; read after its end.
     private var result: Result<Success, any Error>?
-    // Written once, by the maker.
-    private(set) var task = Task<Void, Never> {}
 
-    init(of body: Unchecked<() async throws -> Success>) {
-        task = Task(executorPreference: CurrentThread.worker) {
-            do {
-                self.result = .success(try await unsafe body.value())
-            } catch {
-                self.result = .failure(error)
-            }
+    init(of body: Unchecked<() async throws -> Success>) { unsafe self.body = body }
+
+    func start() {
+        hasStarted(Task(executorPreference: CurrentThread.worker) { await self.run() })
+    }
+
+    @concurrent
+    private func run() async {
+        guard let body = unsafe body else { return }
+        begins()
+        unsafe self.body = nil
+        do {
+            result = .success(try await unsafe body.value())
+        } catch {
+            result = .failure(error)
         }
     }
 
+    /// After the start.
     var outcome: Result<Success, any Error> {
         get async {
-            await task.value
+            await task?.value
             return result!
         }
     }

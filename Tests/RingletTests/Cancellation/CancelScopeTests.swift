@@ -260,6 +260,21 @@ import Testing
         try await Self.scopesOfTasks()
     }
 
+    /// On threads of their own they begin at the same time as their maker goes on.
+    @Test func `the body of a scope in a task begins when the scope has been entered, and not in one that was`() async throws {
+        let begun = Counter()
+        for _ in 0..<3_000 {
+            let scope = CancelScope()
+            try await scope.run { try $0.reschedule(to: .after(patience)) }
+            await #expect(throws: CancelScopeError.enteredTwice) { try await scope.run { _ in begun.add() } }
+            let cancelled = CancelScope()
+            cancelled.cancel()
+            let wasCancelled = try await cancelled.run { _ in Task.isCancelled }
+            #expect(wasCancelled == true)
+        }
+        #expect(begun.value == 0)
+    }
+
     private static func scopesOfTasks() async throws {
         // 56
         let seen = Shared<CancelScope?>(nil)
