@@ -18,6 +18,7 @@ let package = Package(
     name: "ringlet-benchmarks",
     dependencies: [
         .package(name: "ringlet", path: ".."),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.0.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
     ],
     targets: [
@@ -34,6 +35,7 @@ let package = Package(
                 "CReference", "CSubjects", "Measure", "TimerSubjects",
                 .product(name: "Ringlet", package: "ringlet"),
                 .product(name: "ringlet-c-static", package: "ringlet"),
+                .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             path: "Sources/Bench",

@@ -3,7 +3,7 @@
 #
 #     peers.sh channels|skynet
 #
-# Debian: golang-go, libboost-fiber-dev, python3; from PyPI: gevent.
+# Debian: golang-go, libboost-fiber-dev, librust-tokio-dev (and cargo, of any origin), python3; from PyPI: gevent.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$here/../.build/peers
@@ -13,6 +13,33 @@ go_program() {
     command -v go >/dev/null || return 0
     go build -o "$build/$1-go" "$here/$1.go"
     printf 'Go\t%s\n' "$build/$1-go"
+}
+
+# Debian keeps the sources of crates where cargo can be told to look for them.
+tokio_program() {
+    local crates=/usr/share/cargo/registry
+    command -v cargo >/dev/null && compgen -G "$crates/tokio-1.*" >/dev/null || return 0
+    local package=$build/$1-tokio
+    mkdir -p "$package/.cargo"
+    cat >"$package/.cargo/config.toml" <<END
+[source.crates-io]
+replace-with = "debian"
+[source.debian]
+directory = "$crates"
+END
+    cat >"$package/Cargo.toml" <<END
+[package]
+name = "$1"
+version = "0.0.0"
+edition = "2021"
+[[bin]]
+name = "$1"
+path = "$here/$1.rs"
+[dependencies]
+tokio = { version = "1", features = ["rt", "rt-multi-thread"] }
+END
+    (cd "$package" && cargo build --quiet --release --offline) >&2
+    printf 'Tokio\t%s\n' "$package/target/release/$1"
 }
 
 case ${1:-} in
@@ -29,7 +56,11 @@ channels)
         fi
     done
     ;;
-skynet) go_program skynet ;;
+skynet)
+    # The first one is the reference.
+    tokio_program skynet
+    go_program skynet
+    ;;
 *)
     echo "usage: peers.sh channels|skynet" >&2
     exit 2

@@ -65,7 +65,9 @@ enum RingletBench {
             case "generators": try measureGenerators(plan)
             case "fibers": try measureFibers(plan)
             case "tasks": try measureTasks(plan)
-            case "synchronization": try measureSynchronization(plan)
+            case "synchronization":
+                try measureSynchronization(plan)
+                try measureTaskChannels(plan)
             case "spawn": try measureSpawn(plan)
             case "groups": try measureGroups(plan)
             case "skynet": try measureSkynet(plan)

@@ -1,7 +1,7 @@
 internal import Measure
 internal import Ringlet
 
-/// What fibers and tasks of one worker pay for meeting each other.
+/// What fibers of one worker pay for meeting each other.
 func measureSynchronization(_ plan: Plan) throws {
     let count = 200_000
     var table = Comparison("Channel and queue, one element between two fibers", plan)
@@ -30,12 +30,6 @@ func measureSynchronization(_ plan: Plan) throws {
     }
     table.add("Semaphore, handed over", allocations: 0) { try permitHandedOver(count) }
     table.add("Event, set and wait for it", allocations: 0) { try events(count) }
-    try table.run()
-
-    table = Comparison("Channel, one element between two tasks of a worker", plan)
-    table.add("two tasks yield") { try Scheduler.run { try await taskYields(count / 2) } }
-    table.add("Channel, rendezvous") { try Scheduler.run { try await taskStream(count / 2, capacity: 0) } }
-    table.add("Channel, buffer of 128") { try Scheduler.run { try await taskStream(count / 2, capacity: 128) } }
     try table.run()
 
     if plan.only == nil { try measurePeers(plan, count) }
@@ -233,33 +227,4 @@ private func events(_ count: Int) throws -> Sample {
 @inline(__always)
 private func check(_ got: Int, _ expected: Int) {
     precondition(got == expected, "an element came out of order")
-}
-
-// MARK: - Tasks
-
-private func race(
-    _ count: Int, _ one: @escaping @Sendable () async throws -> Void,
-    _ other: @escaping @Sendable () async throws -> Void
-) async throws -> Sample {
-    let executor = here()
-    let watch = Stopwatch()
-    let first = Task(executorPreference: executor) { try await one() }
-    let second = Task(executorPreference: executor) { try await other() }
-    try await first.value
-    try await second.value
-    return watch.sample(operations: count)
-}
-
-private func taskYields(_ count: Int) async throws -> Sample {
-    let body: @Sendable () async -> Void = { for _ in 0..<count { await Task.yield() } }
-    return try await race(2 * count, body, body)
-}
-
-private func taskStream(_ count: Int, capacity: Int) async throws -> Sample {
-    let channel = Channel<Int>(capacity: capacity)
-    return try await race(count) {
-        for number in 0..<count { try await channel.send(number) }
-    } _: {
-        for number in 0..<count { check(try await channel.receive(), number) }
-    }
 }
