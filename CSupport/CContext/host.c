@@ -7,17 +7,19 @@
 
 #include "swift_runtime.h"
 
+#include <string.h>
+
 // `cctx_pending` of FiberHost.swift: runs the closure that the fiber wants awaited.
 extern const async_function_pointer cctx_pendingTu __attribute__((weak));
 
 _Thread_local cctx_host_thread cctx_this_host_thread __attribute__((tls_model("initial-exec")));
 
 bool cctx_host_layout_is_known(void) {
-    enum { known_layout = 1, known_task_size = 208 };
+    enum { known_layout = 1 };
     return &_swift_concurrency_debug_internal_layout_version &&
            &_swift_concurrency_debug_asyncTaskSize && &cctx_pendingTu &&
            _swift_concurrency_debug_internal_layout_version == known_layout &&
-           _swift_concurrency_debug_asyncTaskSize == known_task_size;
+           _swift_concurrency_debug_asyncTaskSize == cctx_task_size;
 }
 
 bool cctx_host_has_slot(void) { return cctx_this_host_thread.task_slot != NULL; }
@@ -124,7 +126,37 @@ void *cctx_host_copy_locals(const void *empty_type) {
     return made.task;
 }
 
-void cctx_host_attach(void *task, cctx_fiber *fiber) {
+void cctx_host_attach(void *task, cctx_fiber *fiber, bool is_fresh) {
     fiber->task = task;
     ((async_task *)task)->resume_context->fiber = fiber;
+    fiber->has_fresh_task = is_fresh;
+    if (is_fresh) memcpy(fiber->fresh_task, task, sizeof fiber->fresh_task);
+}
+
+void *cctx_host_recover(cctx_fiber *fiber) {
+    async_task *task = fiber->task;
+    if (!fiber->has_fresh_task || memcmp(fiber->fresh_task, task, sizeof fiber->fresh_task) != 0) return NULL;
+    task->resume_context->fiber = NULL;
+    return task;
+}
+
+// Whether `locals` is where it is expected; written once, by whichever worker tries first. Any thread.
+static bool locals_are_found;
+
+bool cctx_host_find_locals(const void *key) {
+    const async_task *task = swift_task_getCurrent();
+    // Not to be followed where it is something else: it would be at least an address, and that of an item.
+    uintptr_t item = task ? (uintptr_t)task->locals : 0;
+    bool is_found = item > 0xffff && item % sizeof(void *) == 0 && task->locals->key == key;
+    __atomic_store_n(&locals_are_found, is_found, __ATOMIC_RELAXED);
+    return is_found;
+}
+
+uint8_t cctx_host_later_priority(void) {
+    if (!__atomic_load_n(&locals_are_found, __ATOMIC_RELAXED)) return 0;
+    async_task *task = swift_task_getCurrent();
+    if (!task || task->locals) return 0;
+    // One that somebody waits for may have a higher one than it hands on.
+    size_t priority = swift_task_currentPriority(task);
+    return priority == swift_task_basePriority(task) ? (uint8_t)priority : 0;
 }

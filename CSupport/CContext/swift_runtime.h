@@ -1,5 +1,5 @@
 // What is known about the inside of the Swift runtime (Swift 6.0 to 6.3, Linux; concurrency layout version 1): the
-// offsets of two fields of AsyncTask, the async calling convention with its {parent, resume} context header, the shape
+// offsets of three fields of AsyncTask, the async calling convention with its {parent, resume} context header, the shape
 // of an async function pointer, and how a task is made. `cctx_host_layout_is_known` checks what can be checked
 // without running; FiberHost.swift then runs a probe.
 
@@ -39,10 +39,22 @@ typedef struct async_task {
     void *reserved[2];
     async_resume resume;
     async_context *resume_context;
+    // Its status, its allocator and what else is private.
+    uintptr_t private_words[8];
+    // The innermost binding of a task-local, which names the variable.
+    const struct task_local_item *locals;
+    uintptr_t more_private_words[8];
 } async_task;
+
+typedef struct task_local_item {
+    uintptr_t next;
+    const void *key;
+} task_local_item;
 
 _Static_assert(offsetof(async_task, resume) == 0x38, "the runtime's layout");
 _Static_assert(offsetof(async_task, resume_context) == 0x40, "the runtime's layout");
+_Static_assert(offsetof(async_task, locals) == 0x88, "the runtime's layout");
+_Static_assert(sizeof(async_task) == cctx_task_size, "the runtime's layout");
 
 typedef struct async_function_pointer {
     int32_t relative_entry;
@@ -83,6 +95,8 @@ extern SWIFT_CALL void *swift_task_pushTaskExecutorPreference(const void *identi
 extern SWIFT_CALL void swift_task_popTaskExecutorPreference(void *record) __attribute__((weak));
 extern SWIFT_CALL void *swift_task_alloc(size_t size) __attribute__((weak));
 extern SWIFT_CALL void swift_task_dealloc(void *memory) __attribute__((weak));
+extern SWIFT_CALL size_t swift_task_currentPriority(void *task) __attribute__((weak));
+extern SWIFT_CALL size_t swift_task_basePriority(void *task) __attribute__((weak));
 extern SWIFT_CALL void swift_task_cancel(void *task) __attribute__((weak));
 extern SWIFT_CALL void *swift_task_addCancellationHandler(cancellation_handler handler,
                                                           void *argument) __attribute__((weak));

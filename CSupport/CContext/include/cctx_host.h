@@ -30,6 +30,9 @@ typedef enum cctx_suspension {
     cctx_suspension_throws = 2,
 } cctx_suspension;
 
+// What a task of the runtime takes, in the layout that is known.
+enum { cctx_task_size = 208 };
+
 // The record of a fiber, at the top of its stack. Every field belongs to the worker's thread, but for
 // `wait_result` and `wait_reason`: while the fiber is parked they belong to whoever won the right to
 // wake it, and pass back with the wake.
@@ -64,6 +67,9 @@ typedef struct cctx_fiber {
     uint8_t shield;
     // A cctx_suspension: what the fiber has promised about waits.
     uint8_t suspension;
+    // The task had nothing of its own when the stack took it, and was as `fresh_task` then.
+    bool has_fresh_task;
+    uintptr_t fresh_task[cctx_task_size / sizeof(uintptr_t)];
 } cctx_fiber;
 
 // True when the runtime's layout is the one that swift_runtime.h describes.
@@ -96,8 +102,22 @@ void *cctx_host_create(const void *empty_type, uint8_t priority, bool inherits,
 // context that has it as its current task sees them. Run as a job, it ends.
 void *cctx_host_copy_locals(const void *empty_type);
 
-// Gives a task that has not run yet its stack. Run as a job without one, the task just ends.
-void cctx_host_attach(void *task, cctx_fiber *fiber);
+// Called where a task-local is bound, whose key this is: true when the current task has it where swift_runtime.h says.
+// Without that a task is always made where its fiber is.
+bool cctx_host_find_locals(const void *key);
+
+// The priority that a task would inherit here. 0 when a task that is made later would not do as well as one that is made
+// here, because there is something to copy, or when that is not known. Any thread.
+uint8_t cctx_host_later_priority(void);
+
+// Gives a task that has not run yet its stack. Run as a job without one, the task just ends. `is_fresh` says that it
+// has no name and no task-locals, as any other one of its priority.
+void cctx_host_attach(void *task, cctx_fiber *fiber, bool is_fresh);
+
+// After the end of a stack: takes its task from it if that can serve another stack as if it had just been made. So it is
+// when it was fresh, and has not changed in any bit: it has not run as a job, was not cancelled or escalated, and nobody
+// has a reference to it. NULL otherwise: the task is to be run and ends.
+void *_Nullable cctx_host_recover(cctx_fiber *fiber);
 
 // Requests cancellation of a task that is known to be alive. Any thread.
 void cctx_host_cancel(void *task);

@@ -7,8 +7,9 @@ import Synchronization
 /// Fibers are made by ``Fiber``. All members may be used from any thread.
 public class AnyFiber: @unchecked Sendable {
     // The intrusive link of the injection queue: the first stored property, at offset 16. Written by the
-    // spawner, read by the worker, before the fiber has begun.
-    private var link: UInt = 0
+    // spawner, read by the worker, before the fiber has begun. A worker that spawns for itself keeps the place in its
+    // run queue here.
+    var link: UInt = 0
 
     // The second stored property, at offset 24, where Tools/gdb reads it; `parent` and `site` follow it.
     /// Unique in the process, in order of creation.
@@ -47,8 +48,15 @@ public class AnyFiber: @unchecked Sendable {
     /// The name was changed before the beginning.
     var wasRenamed = false
 
-    /// The task that hosts the stack, from the start until the fiber begins. Written before the fiber is queued.
+    /// It began at once because another fiber waited for it.
+    var wasBroughtForward = false
+
+    /// The task that hosts the stack, from the start until the fiber begins; nil when it gets one as it begins. Written
+    /// before the fiber is queued.
     var task: UnownedJob?
+
+    /// The raw value of the priority of a task that the fiber gets as it begins. Written before the fiber is queued.
+    var priorityOfTask: UInt8 = 0
 
     /// The record, from the beginning until the end of the stack.
     private(set) var record: FiberRef?
@@ -58,6 +66,15 @@ public class AnyFiber: @unchecked Sendable {
 
     /// The fiber's place in the queues of others. Kept, because a fiber waits for one thing after another.
     private var waitNode: WaitNode?
+
+    /// Where a value of one word lies that the body has returned.
+    private var smallValue: UInt = 0
+
+    /// The same. Nothing accesses the property itself, so the address may be kept as long as the object.
+    @inline(__always)
+    final var smallRoom: UnsafeMutableRawPointer {
+        unsafe withUnsafeMutablePointer(to: &smallValue) { UnsafeMutableRawPointer($0) }
+    }
 
     /// Not retained: it lives as long as the fiber's object.
     @inline(__always)
@@ -192,7 +209,7 @@ public class AnyFiber: @unchecked Sendable {
     }
 
     private func announceEnd() {
-        end.complete()
+        if wasBroughtForward { endBroughtForward() } else { end.complete() }
         if let group {
             // The group tells it, so it is seen.
             if failureOfBody != nil { failureSeen() }

@@ -20,12 +20,32 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
     // One of the two, written by the worker's thread before the end is announced; read after it. A pointer and not
     // an optional value or a `Result`: in code that is generic, such as this, the runtime would have to look up the
     // metadata of those types for each fiber.
+    // Small ones have room in the object.
     private var value: UnsafeMutablePointer<Success>?
     private var failure: (any Error)?
 
-    /// Starts a fiber on the worker of the calling fiber or task.
+    /// Starts a fiber on the worker of the calling fiber or task, with the priority of that.
     ///
     /// Traps outside a scheduler; from a plain thread use ``Scheduler/spawn(name:priority:locals:fileID:line:operation:)``.
+    ///
+    /// - Parameters:
+    ///   - name: Part of crash reports and dumps.
+    ///   - locals: The task-locals that the body begins with.
+    ///   - fileID: The file of the ``AnyFiber/spawnSite``.
+    ///   - line: The line in it.
+    ///   - operation: The body. What it throws is rethrown by `join(deadline:)`.
+    @discardableResult
+    public convenience init(
+        name: String? = nil, locals: InitialLocals = .copied,
+        fileID: StaticString = #fileID, line: UInt = #line,
+        operation: sending @escaping () throws -> Success
+    ) {
+        self.init(name: name, StartTerms(locals: locals), at: PackedSite(fileID, line), operation)
+    }
+
+    // Apart from the one above: a `TaskPriority?`, whose layout is not known, costs its maker and whoever takes it 150
+    // instructions.
+    /// Starts a fiber with a priority of its own.
     ///
     /// - Parameters:
     ///   - name: Part of crash reports and dumps.
@@ -36,7 +56,7 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
     ///   - operation: The body. What it throws is rethrown by `join(deadline:)`.
     @discardableResult
     public convenience init(
-        name: String? = nil, priority: TaskPriority? = nil, locals: InitialLocals = .copied,
+        name: String? = nil, priority: TaskPriority?, locals: InitialLocals = .copied,
         fileID: StaticString = #fileID, line: UInt = #line,
         operation: sending @escaping () throws -> Success
     ) {
@@ -72,7 +92,7 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
         self.operation = nil
         do {
             let result = try operation()
-            let place = unsafe Self.allocate()
+            let place = unsafe makeRoom()
             unsafe place.initialize(to: result)
             unsafe value = place
         } catch {
@@ -107,17 +127,24 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
         return unsafe .success(value.unsafelyUnwrapped.pointee)
     }
 
-    /// Memory for one value. One that takes no room, as of `Void`, needs no more than an address.
-    private static func allocate() -> UnsafeMutablePointer<Success> {
-        MemoryLayout<Success>.size == 0
-            ? unsafe UnsafeMutablePointer(bitPattern: MemoryLayout<Success>.alignment).unsafelyUnwrapped
-            : UnsafeMutablePointer.allocate(capacity: 1)
+    /// Memory for the value. One that takes no room, as of `Void`, needs no more than an address.
+    private func makeRoom() -> UnsafeMutablePointer<Success> {
+        let size = MemoryLayout<Success>.size
+        if size == 0 {
+            return unsafe UnsafeMutablePointer(bitPattern: MemoryLayout<Success>.alignment).unsafelyUnwrapped
+        }
+        if size <= MemoryLayout<UInt>.size && MemoryLayout<Success>.alignment <= MemoryLayout<UInt>.alignment {
+            return unsafe smallRoom.assumingMemoryBound(to: Success.self)
+        }
+        return UnsafeMutablePointer.allocate(capacity: 1)
     }
 
     deinit {
         guard let value = unsafe value else { return reportFailure() }
         unsafe value.deinitialize(count: 1)
-        if MemoryLayout<Success>.size > 0 { unsafe value.deallocate() }
+        if MemoryLayout<Success>.size > 0, unsafe UnsafeMutableRawPointer(value) != smallRoom {
+            unsafe value.deallocate()
+        }
     }
 
     // MARK: Joining
@@ -125,7 +152,8 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
     /// Waits for the end and returns the body's value or throws its error.
     ///
     /// Called in a fiber it suspends the fiber; called on a plain thread it blocks the thread. In a
-    /// task use `try await fiber.join()`. Any number of waiters may join, also after the end.
+    /// task use `try await fiber.join()`. Any number of waiters may join, also after the end. A fiber that joins one of
+    /// its worker which has not begun gives its turn to it.
     ///
     /// - Throws: What the body threw; `CancellationError` when the fiber was cancelled before it
     ///   began, or when the *joining* fiber is cancelled, which leaves this one running;

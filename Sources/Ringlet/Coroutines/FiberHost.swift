@@ -35,8 +35,14 @@ enum FiberHost {
         let worker = fiber.worker
         worker.shared.fiberSpawned()
         if worker.rung != .plain {
-            fiber.task = makeTask(name: fiber.givenName, priority: priority, inherits: inherits)
+            let later = inherits && fiber.givenName == nil ? cctx_host_later_priority() : 0
+            if later != 0 {
+                fiber.priorityOfTask = priority == 0 ? later : priority
+            } else {
+                fiber.task = makeTask(name: fiber.givenName, priority: priority, inherits: inherits)
+            }
             let address = unsafe Unmanaged.passRetained(fiber).toOpaque()
+            if CurrentThread.runs(worker) { fiber.willBeQueued(on: worker) }
             worker.enqueue(Runnable(address: UInt(bitPattern: address), kind: .newFiber))
             return
         }
@@ -52,7 +58,7 @@ enum FiberHost {
         }
     }
 
-    private static func makeTask(name: String?, priority: UInt8, inherits: Bool) -> UnownedJob {
+    static func makeTask(name: String?, priority: UInt8, inherits: Bool) -> UnownedJob {
         func make(_ name: UnsafePointer<CChar>?) -> UnownedJob {
             let emptyType = unsafe unsafeBitCast(Void.self as Any.Type, to: UnsafeRawPointer.self)
             let task = unsafe cctx_host_create(emptyType, priority, inherits, name)
@@ -75,16 +81,22 @@ enum FiberHost {
         let reference = unsafe Unmanaged<AnyFiber>
             .fromOpaque(UnsafeRawPointer(bitPattern: runnable.address).unsafelyUnwrapped)
         let fiber = unsafe reference.takeUnretainedValue()
-        let task = unsafe fiber.task.unsafelyUnwrapped
+        let made = fiber.task
         if let record = fiber.began() {
             // The reference is given up at the end, in `finish`.
-            unsafe cctx_host_attach(unsafeBitCast(task, to: UnsafeMutableRawPointer.self), record.record)
+            let task = made ?? worker.takeTask(priority: fiber.priorityOfTask)
+            unsafe cctx_host_attach(
+                unsafeBitCast(task, to: UnsafeMutableRawPointer.self), record.record, made == nil)
             resume(record, on: worker)
         } else {
             unsafe reference.release()
-            // Without a stack the task just ends.
-            unsafe task.runSynchronously(on: worker.asUnownedTaskExecutor())
+            if let made { end(made, on: worker) }
         }
+    }
+
+    /// Ends a task that has no stack.
+    static func end(_ task: UnownedJob, on worker: Worker) {
+        unsafe task.runSynchronously(on: worker.asUnownedTaskExecutor())
     }
 
     /// Takes leave of a fiber whose stack ended in the job that has just run, if there is one.
@@ -135,13 +147,24 @@ enum FiberHost {
     static func resume(_ fiber: FiberRef, on worker: Worker) {
         let rung = unsafe fiber.record.pointee.rung
         if _fastPath(rung == UInt8(cctx_rung_slot.rawValue)) {
-            if unsafe cctx_fiber_resume_by_slot(fiber.record) { runTask(of: fiber, on: worker) }
+            if unsafe cctx_fiber_resume_by_slot(fiber.record) { stopped(fiber, on: worker) }
         } else if rung == UInt8(cctx_rung_job.rawValue) {
             runTask(of: fiber, on: worker)
         } else {
             unsafe unsafeBitCast(
                 fiber.record.pointee.continuation, to: UnsafeContinuation<Void, Never>.self
             ).resume()
+        }
+    }
+
+    /// The stack has ended, or wants an await, on the slot rung.
+    @inline(never)
+    private static func stopped(_ fiber: FiberRef, on worker: Worker) {
+        if unsafe fiber.record.pointee.context.finished, let task = unsafe cctx_host_recover(fiber.record) {
+            unsafe worker.keepTask(unsafeBitCast(task, to: UnownedJob.self), priority: fiber.owner.priorityOfTask)
+            finish(fiber)
+        } else {
+            runTask(of: fiber, on: worker)
         }
     }
 
@@ -210,6 +233,7 @@ extension FiberHost {
         let fiber = Fiber<Void>(name: nil, on: worker) {
             let task = unsafe cctx_host_current_task()
             let held = try HostProbe.$value.withValue(1) {
+                _ = unsafe cctx_host_find_locals(Unmanaged.passUnretained(HostProbe.$value).toOpaque())
                 try Fiber.yield()
                 let inside = try Fiber.await {
                     await Task.yield()

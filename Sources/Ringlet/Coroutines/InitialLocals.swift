@@ -17,7 +17,7 @@ struct StartTerms {
     var priority: UInt8 = 0
     var locals = InitialLocals.copied
 
-    init() {}
+    init(locals: InitialLocals = .copied) { self.locals = locals }
 
     @inline(__always)
     init(_ priority: TaskPriority?, _ locals: InitialLocals) {

@@ -105,9 +105,12 @@ extension FiberRef {
 extension AnyFiber {
     /// From a fiber or a plain thread.
     func waitForEnd(deadline: Deadline) -> Completion {
-        if let fiber = FiberRef.current, fiber.owner === self {
-            return Completion(-Errno.deadlock.rawValue)
+        let fiber = FiberRef.current
+        if let fiber, fiber.owner === self { return Completion(-Errno.deadlock.rawValue) }
+        return wait("fiber.join()", deadline: deadline) { node in
+            let isQueued = end.add(node)
+            if isQueued, let fiber { fiber.withWorker { isAwaited(on: $0) } }
+            return isQueued
         }
-        return wait("fiber.join()", deadline: deadline) { end.add($0) }
     }
 }

@@ -71,6 +71,7 @@ extension Worker {
             // A message that is dropped may make something ready.
             handOverTimers()
         } while !ready.isEmpty
+        endIdleTasks()
         leave()
         showCounters()
         destroy()

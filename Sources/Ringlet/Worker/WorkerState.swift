@@ -19,6 +19,9 @@ struct WorkerState: ~Copyable {
     /// Hosts of C functions that have none to run.
     var idleHosts = IdleHosts()
 
+    /// Tasks of the runtime that wait for a fiber.
+    var idleTasks = IdleTasks()
+
     /// Places of parked tasks in lists that are not the kernel's.
     var taskNodes = TaskNodes()
 
@@ -102,6 +105,10 @@ extension Worker {
     @inline(__always) var taskNodes: TaskNodes {
         _read { yield state.value.taskNodes }
         _modify { yield &state.value.taskNodes }
+    }
+    @inline(__always) var idleTasks: IdleTasks {
+        _read { yield state.value.idleTasks }
+        _modify { yield &state.value.idleTasks }
     }
     @inline(__always) var idleHosts: IdleHosts {
         _read { yield state.value.idleHosts }

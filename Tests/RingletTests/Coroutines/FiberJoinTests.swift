@@ -17,6 +17,38 @@ import Testing
         #expect(sum == 3)
     }
 
+    @Test func `values of all sizes come back, and each is released once`() async throws {
+        struct Three: Equatable { var a: UInt8 = 1, b: UInt8 = 2, c: UInt8 = 3 }
+        final class Tracked: Sendable {
+            let ends: Counter
+            init(_ ends: Counter) { self.ends = ends }
+            deinit { ends.add() }
+        }
+        let ends = Counter()
+        try await Scheduler.run {
+            for round in 1...10 {
+                try Fiber {}.join()
+                let byte = try Fiber { UInt8(round) }.join()
+                let three = try Fiber { Three() }.join()
+                let text = try Fiber { String(repeating: "long ", count: round) }.join()
+                let wide = try Fiber { SIMD16<Float>(repeating: Float(round)) }.join()
+                let nothing = try Fiber { () -> Int? in nil }.join()
+                #expect(byte == UInt8(round) && three == Three() && nothing == nil)
+                #expect(text.count == 5 * round && wide[15] == Float(round))
+                do {
+                    let one = Fiber { Tracked(ends) }
+                    let two = Fiber { (Tracked(ends), Tracked(ends)) }
+                    let first = try one.join()
+                    let second = try two.join()
+                    #expect(try first === one.join() && second.1 === two.join().1)
+                }
+                // The fibers have told their ends, and are let go of after that.
+                try Fiber.yield()
+                #expect(ends.value == 3 * round)
+            }
+        }
+    }
+
     @Test func `a fiber joins another and gets its error`() async throws {
         try await Scheduler.run {
             let fiber = Fiber { throw Failure(number: 7) }

@@ -10,6 +10,17 @@ private final class Queue {
     var isEmpty: Bool { queue.isEmpty }
     func push(_ runnable: Runnable) { queue.push(runnable) }
     func pop() -> Runnable? { queue.pop() }
+    var nextPlace: Int { queue.nextPlace }
+    var all: [Runnable] {
+        var all: [Runnable] = []
+        queue.forEach { all.append($0) }
+        return all
+    }
+    func bringForward(_ runnable: Runnable, from place: Int, in turn: UInt64) -> Bool {
+        queue.bringForward(runnable, from: place, in: turn)
+    }
+    func bringLastForward() { queue.bringLastForward() }
+    func neighbour(before place: Int) -> Runnable? { queue.neighbour(before: place) }
 }
 
 @Suite struct RunQueueTests {
@@ -87,5 +98,65 @@ private final class Queue {
             if queue.count != model.count - head { wrong += 1 }
         }
         #expect(wrong == 0, "seed \(seed)")
+    }
+
+    @Test(arguments: 1...4 as ClosedRange<UInt64>)
+    func `what is brought forward leaves first, and the order of the others stays`(seed: UInt64) {
+        var random = Seeded(seed: seed)
+        let queue = Queue()
+        var model: [Runnable] = []
+        var places: [UInt: Int] = [:]
+        var wrong = 0
+        for number in 0..<20_000 {
+            switch Int.random(in: 0..<100, using: &random) {
+            case 0..<40:
+                places[runnable(number).word] = queue.nextPlace
+                queue.push(runnable(number))
+                model.append(runnable(number))
+            case 40..<70:
+                if queue.pop() != (model.isEmpty ? nil : model.removeFirst()) { wrong += 1 }
+            case 70..<75:
+                guard let last = model.popLast() else { continue }
+                queue.bringLastForward()
+                model.insert(last, at: 0)
+                places[last.word] = nil
+            default:
+                // Anything that was pushed: queued still, or gone, or no longer at its place.
+                let chosen = runnable(Int.random(in: 0...number, using: &random))
+                guard let place = places.removeValue(forKey: chosen.word) else { continue }
+                let index = model.firstIndex(of: chosen)
+                if queue.bringForward(chosen, from: place, in: 0) != (index != nil) { wrong += 1 }
+                if let index { model.insert(model.remove(at: index), at: 0) }
+            }
+            if queue.count != model.count || queue.isEmpty != model.isEmpty { wrong += 1 }
+            if number % 100 == 0, queue.all != model { wrong += 1 }
+        }
+        #expect(wrong == 0, "seed \(seed)")
+    }
+
+    @Test func `the first one is passed in two turns and not in a third`() {
+        let queue = Queue()
+        func passes(_ number: Int, in turn: UInt64) -> Bool {
+            let place = queue.nextPlace
+            queue.push(runnable(number))
+            let isFirst = queue.bringForward(runnable(number), from: place, in: turn)
+            if isFirst { #expect(queue.pop() == runnable(number)) }
+            return isFirst
+        }
+        queue.push(runnable(0))
+        for turn in [7, 7, 8, 8] as [UInt64] { #expect(passes(1, in: turn)) }
+        #expect(!passes(2, in: 9) && !passes(3, in: 20))
+        #expect(queue.pop() == runnable(0))
+        // Another one is the first now.
+        #expect(passes(4, in: 21))
+        #expect(queue.all == [runnable(2), runnable(3)])
+    }
+
+    @Test func `a neighbour is what lies before, as long as both are queued`() {
+        let queue = Queue()
+        for number in 0..<3 { queue.push(runnable(number)) }
+        #expect(queue.neighbour(before: 2) == runnable(1) && queue.neighbour(before: 0) == nil)
+        #expect(queue.bringForward(runnable(1), from: 1, in: 0))
+        #expect(queue.neighbour(before: 2) == nil && queue.neighbour(before: 3) == nil)
     }
 }
