@@ -28,6 +28,26 @@ private func live(_ count: Int) throws {
     }
 }
 
+/// Two fibers that yield to each other, and what the process has in memory afterwards.
+func measureSuspensions(count: Int) throws {
+    let goal = 256.0
+    try Scheduler.run {
+        try suspend(min(count, 100_000))
+        let before = try residentKibibytes()
+        try suspend(count)
+        let growth = try residentKibibytes() - before
+        print(
+            "\n\(count) suspensions and resumes of fibers: \(text(growth)) KiB more in memory  <= \(text(goal)) KiB: "
+                + (growth <= goal ? "met" : "MISSED"))
+        flush()
+    }
+}
+
+private func suspend(_ count: Int) throws {
+    let fibers = (0..<2).map { _ in Fiber { for _ in 0..<count / 2 { try Fiber.yield() } } }
+    for fiber in fibers { try fiber.join() }
+}
+
 private struct LivesLost: Error {
     let counters: CoroutineCounters
 }

@@ -14,6 +14,7 @@ let usage = """
                                                              tables, each with its reference
     ringlet-bench sleepers fibers|tasks|tasks-of-swift COUNT     once, in this process
     ringlet-bench lives COUNT     coroutines made and dropped, and the memory afterwards
+    ringlet-bench suspensions COUNT      of fibers, and the memory afterwards
     ringlet-bench live-generators COUNT                          once, in this process
     """
 
@@ -52,6 +53,12 @@ enum RingletBench {
             }
             return try measureLives(count: count)
         }
+        if arguments.first == "suspensions" {
+            guard arguments.count == 2, let count = Int(arguments.last ?? ""), count > 0 else {
+                throw Usage()
+            }
+            return try measureSuspensions(count: count)
+        }
         if arguments.first == "live-generators" {
             guard arguments.count == 2, let count = Int(arguments.last ?? ""), count > 0 else {
                 throw Usage()
@@ -68,6 +75,7 @@ enum RingletBench {
             case "synchronization":
                 try measureSynchronization(plan)
                 try measureTaskChannels(plan)
+            case "handoff": try measureHandOff(plan)
             case "spawn": try measureSpawn(plan)
             case "groups": try measureGroups(plan)
             case "skynet": try measureSkynet(plan)

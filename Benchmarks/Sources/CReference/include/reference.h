@@ -38,4 +38,9 @@ int64_t reference_ring_null_write(uint64_t count);
 int64_t reference_ring_pipe(uint64_t count);
 int64_t reference_ring_tcp(uint64_t count);
 
+// Two threads that wake each other in turn, `count` times there and back, and sleep in between. Nanoseconds of
+// CLOCK_MONOTONIC; negated errno on failure.
+int64_t reference_eventfd_handoff(uint64_t count);
+int64_t reference_futex_handoff(uint64_t count);
+
 #endif
