@@ -52,6 +52,13 @@ struct Ring {
         unsafe ring.pointee.capabilities & UInt32(CURING_CAN_CANCEL_BY_FD) != 0
     }
 
+    /// True where a poll can go on after its first completion (5.13): on io_uring itself. What stands in for it, or
+    /// between it and us, has no use for that.
+    var canPollRepeatedly: Bool { unsafe ring.pointee.kernel == curing_io_uring() }
+
+    /// Of a completion's flags: there will be another one (IORING_CQE_F_MORE).
+    static let more: UInt32 = 1 << 1
+
     /// What the kernel gave, and why it is this one.
     func info(_ reason: String?) -> KernelInfo {
         unsafe KernelInfo(

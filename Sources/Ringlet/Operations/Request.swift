@@ -94,6 +94,12 @@ struct Request: BitwiseCopyable {
     /// Completes once when `descriptor` is readable.
     static func pollReadable(_ descriptor: Int32) -> Request { poll(descriptor, events: 1 /* POLLIN */) }
 
+    /// Completes each time something makes `descriptor` readable, or once more, until it is cancelled.
+    static func pollReadableRepeatedly(_ descriptor: Int32) -> Request {
+        Request(
+            CURING_OP_POLL_ADD, descriptor: descriptor, length: 1 /* IORING_POLL_ADD_MULTI */, flags: 1 /* POLLIN */)
+    }
+
     /// Completes once, with the events of poll(2) that have come: of `events`, and of POLLERR, POLLHUP and POLLRDHUP.
     static func poll(_ descriptor: Int32, events: UInt32) -> Request {
         Request(CURING_OP_POLL_ADD, descriptor: descriptor, flags: events)

@@ -176,22 +176,23 @@ extension Worker {
     // MARK: Completions
 
     func harvest() {
-        let count = ring.harvest(limit: Self.harvestLimit) { userData, result, _ in
+        let count = ring.harvest(limit: Self.harvestLimit) { userData, result, flags in
             if UserDataKind.isOperation(userData) {
                 complete(OperationToken(userData: userData), result: result)
             } else {
-                completeInternal(userData, result)
+                completeInternal(userData, result, flags)
             }
         }
         counters.completions &+= UInt64(count)
     }
 
     @inline(never)
-    private func completeInternal(_ userData: UInt64, _ result: Int32) {
+    private func completeInternal(_ userData: UInt64, _ result: Int32, _ flags: UInt32) {
         switch UserDataKind(of: userData) {
         case .wake:
-            internalOperations &-= 1
             if !isEnding { counters.wakeUps &+= 1 }
+            if flags & Ring.more != 0 { return }
+            internalOperations &-= 1
             armWake()
         case .mainQueue:
             internalOperations &-= 1
@@ -227,8 +228,13 @@ extension Worker {
     private func armWake() {
         if isEnding { return }
         internalOperations &+= 1
+        let descriptor = inbox.wake.descriptor
+        // Each signal of an eventfd is told to who polls it, whether somebody reads it or not. So nobody does, and one
+        // submission serves all wake-ups.
         ring.submit(
-            .read(inbox.wake.descriptor, into: wakeBuffer.address, count: 8, at: nil),
+            ring.canPollRepeatedly
+                ? .pollReadableRepeatedly(descriptor)
+                : .read(descriptor, into: wakeBuffer.address, count: 8, at: nil),
             userData: UserDataKind.wake.userData, reserved: 0)
     }
 
