@@ -191,7 +191,11 @@ extension Worker {
         switch UserDataKind(of: userData) {
         case .wake:
             if !isEnding { counters.wakeUps &+= 1 }
-            if flags & Ring.more != 0 { return }
+            if flags & Ring.more != 0 {
+                // One completion is counted for each submission, and this one is not the last of its own.
+                counters.completions &-= 1
+                return
+            }
             internalOperations &-= 1
             armWake()
         case .mainQueue:
