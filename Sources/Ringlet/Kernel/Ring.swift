@@ -52,9 +52,13 @@ struct Ring {
         unsafe ring.pointee.capabilities & UInt32(CURING_CAN_CANCEL_BY_FD) != 0
     }
 
-    /// True where a poll can go on after its first completion (5.13): on io_uring itself. What stands in for it, or
-    /// between it and us, has no use for that.
-    var canPollRepeatedly: Bool { unsafe ring.pointee.kernel == curing_io_uring() }
+    /// True where a poll may go on after its first completion: on io_uring itself, since what stands in for it, or between
+    /// it and us, has no use for that; and with DEFER_TASKRUN (6.1), although the kernel has had it since 5.13, because only
+    /// such kernels have been tried.
+    var canPollRepeatedly: Bool {
+        unsafe ring.pointee.kernel == curing_io_uring()
+            && ring.pointee.setup_flags & UInt32(CURING_SETUP_DEFER_TASKRUN) != 0
+    }
 
     /// Of a completion's flags: there will be another one (IORING_CQE_F_MORE).
     static let more: UInt32 = 1 << 1
