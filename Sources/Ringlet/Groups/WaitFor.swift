@@ -72,9 +72,11 @@ private struct WaitProgress<Item: Awaitable> {
         self.items = unique(items)
         self.condition = condition
         left = self.items.count
-        // Those that have ended count at once, whatever their links do.
-        collector = EndCollector(self.items.filter { $0.outcome == nil })
-        for item in self.items { if let outcome = item.outcome { count(outcome.isSuccess) } }
+        // Those that have ended count at once, whatever their links do. Each is asked once: one that ends meanwhile is
+        // the collector's, or counted here, and not both.
+        let outcomes = self.items.map(\.outcome)
+        collector = EndCollector(zip(self.items, outcomes).filter { $0.1 == nil }.map(\.0))
+        for case let outcome? in outcomes { count(outcome.isSuccess) }
     }
 
     private mutating func count(_ isSuccess: Bool) {

@@ -98,6 +98,31 @@ import Testing
         #expect(try await two.done.count == 2)
     }
 
+    @Test func `what ends while a wait begins is counted once`() async throws {
+        try await Scheduler.run(SchedulerOptions(workers: 2)) {
+            let scheduler = try #require(Scheduler.current)
+            let channel = Channel<[Promise<Int>]>()
+            let other = scheduler.spawn(onWorker: 1) {
+                while let promises = try? channel.receive() {
+                    for promise in promises.dropLast() { try promise.succeed(1) }
+                    try Fiber.sleep(for: .milliseconds(1))
+                    try promises.last?.succeed(1)
+                }
+            }
+            var wrong = 0
+            for _ in 0..<300 {
+                // So many that some end while the wait looks at them.
+                let promises = (0..<200).map { _ in Promise<Int>() }
+                try channel.send(promises)
+                while promises[0].outcome == nil {}
+                if try wait(for: promises, until: .completed(200)).done.count != 200 { wrong += 1 }
+            }
+            channel.close()
+            try other.join()
+            #expect(wrong == 0)
+        }
+    }
+
     @Test func `scenario 68: as they end, one after another, and the rest later`() async throws {
         try await inEveryOrder {
             let gates = (0..<4).map { _ in Promise<Int>() }
