@@ -99,8 +99,9 @@ private struct WaitProgress<Item: Awaitable> {
     }
 
     var result: WaitResult<Item> {
-        WaitResult(
-            done: items.filter { $0.outcome != nil }, pending: items.filter { $0.outcome == nil })
+        // Each is asked once, too: one that ends meanwhile is in one of the two.
+        let outcomes = zip(items, items.map { $0.outcome != nil })
+        return WaitResult(done: outcomes.filter(\.1).map(\.0), pending: outcomes.filter { !$0.1 }.map(\.0))
     }
 }
 
