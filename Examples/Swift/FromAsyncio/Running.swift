@@ -17,6 +17,8 @@ func showRunning() throws {
     try showRefusals()
     try showLeftovers()
     try showStop()
+    // A shell lets what it starts in the background ignore Control-C, and then so does a scheduler.
+    signal(SIGINT, SIG_DFL)
     try showInterrupt()
 }
 
