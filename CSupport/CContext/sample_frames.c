@@ -101,7 +101,8 @@ static uintptr_t called_before(const code *code, uintptr_t address) {
 }
 
 // At its first instructions and at its last one, which may be a jump to another function, a function has no frame of its
-// own. The frame pointer is its caller's then, and would lead past that. Returns the index of the return address there, or `count`.
+// own. The frame pointer is its caller's then, and would lead past that. Returns the index of the return address there,
+// or `count`.
 static size_t return_at_edge(const cctx_sample *sample, const code *code, uintptr_t function) {
     if (!is_code(code, sample->pc, 1, 1)) return sample->count;
     const unsigned char *at = (const unsigned char *)sample->pc;
