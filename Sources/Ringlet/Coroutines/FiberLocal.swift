@@ -11,8 +11,8 @@ import Synchronization
 ///     }
 ///
 /// The value is made at the first use by a fiber or thread, by the expression that the variable was made with, and freed
-/// when the fiber's body or the thread has ended, before a join returns. Nothing is inherited: for what a child is to see,
-/// bind a `TaskLocal`.
+/// when the fiber's body or the thread has ended, before a join returns, in an order that is not defined. Nothing is
+/// inherited: for what a child is to see, bind a `TaskLocal`.
 ///
 /// What runs on a fiber is part of it: a ``Generator`` or ``Coroutine`` that it steps, and a function of C. A callback
 /// of a scheduler has the value of the worker's thread. Code in a task, and that is also the body of ``Fiber/await(_:)``

@@ -113,8 +113,10 @@ private final class Tally {
                 freed.note("end")
             }
             try fiber.join()
-            // The handle is held, the values are gone.
-            #expect(freed.all == ["end", "token", "waited", "late"])
+            // The handle is held, the values are gone, in an order that depends on what other variables there were.
+            #expect(freed.all.first == "end")
+            #expect(freed.all.filter { $0 != "token" } == ["end", "waited", "late"])
+            #expect(freed.count == 4)
             withExtendedLifetime(fiber) {}
             let cancelled = Fiber {
                 _ = token.value
