@@ -31,7 +31,7 @@ let package = Package(
         // C. Each target is one room; the import line of its module is the key (CONTRIBUTING).
         .target(name: "CUring", path: "CSupport/CUring", linkerSettings: [.linkedLibrary("uring")]),
         .target(name: "CContext", path: "CSupport/CContext"),
-        .target(name: "CRinglet", path: "CSupport/CRinglet"),
+        .target(name: "CRinglet", dependencies: ["CContext"], path: "CSupport/CRinglet"),
 
         .target(
             name: "Ringlet",

@@ -13,9 +13,16 @@ _Thread_local cctx_raw_thread cctx_this_raw_thread __attribute__((tls_model("ini
 
 int32_t cctx_raw_thread_number(void) { return (int32_t)syscall(SYS_gettid); }
 
+void cctx_raw_look_at_thread(void) {
+    cctx_raw_thread *thread = &cctx_this_raw_thread;
+    bool has_all = cctx_this_thread.errno_address && cctx_this_host_thread.task_slot && thread->locals_slot;
+    thread->lacks_words = !has_all;
+}
+
 void cctx_raw_prepare_again(void) {
     if (cctx_thread_prepare() == 0) {
         cctx_host_find_access_head();
+        cctx_raw_look_at_thread();
         return;
     }
     static const char message[] = "ringlet: a thread could not be prepared for coroutines again "

@@ -1,6 +1,6 @@
 public import CRinglet
 import Glibc
-import Ringlet
+@_spi(C) import Ringlet
 import SystemPackage
 
 // Coroutines without a scheduler. What each function does is written in ringlet.h.
@@ -67,14 +67,18 @@ public func ringlet_coroutine_create(
         if status < 0 { throw error(for: status) }
         return unsafe result
     }
+    // The same each time.
+    unsafe ringletc_coroutines_begin(made.familyForC)
     unsafe coroutine.pointee = retained(made)
     return 0
 }
 
+// MARK: What C leaves of `ringlet_coroutine_switch`
+
 @c @implementation
-public func ringlet_coroutine_switch(
-    _ coroutine: OpaquePointer!, _ value: UnsafeMutableRawPointer!,
-    _ result: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
+public func ringletc_switch_slowly(
+    _ coroutine: OpaquePointer?, _ value: UnsafeMutableRawPointer?,
+    _ result: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) -> Int32 {
     unsafe transfer(into: result) {
         guard let coroutine = unsafe coroutine else {
@@ -82,6 +86,11 @@ public func ringlet_coroutine_switch(
         }
         return try unsafe object(coroutine, as: CCoroutine.self).switch(value)
     }
+}
+
+@c @implementation
+public func ringletc_switch_take(_ result: UnsafeMutablePointer<UnsafeMutableRawPointer?>?) -> Int32 {
+    unsafe transfer(into: result) { try unsafe CCoroutine.takeForC() }
 }
 
 @c @implementation

@@ -192,10 +192,13 @@ void cctx_suspend_out_of_line(cctx *_Nullable context);
 // Exchanges what belongs to a flow of control but is kept per thread. The resumer calls it before
 // and after the switch, so that a suspending context has nothing to do. The exception globals are
 // all zero unless somebody is inside a catch block, or in a destructor that an exception runs.
-CCTX_INLINE void cctx_exchange_thread_state(cctx_thread *thread, cctx *context) {
+CCTX_INLINE void cctx_exchange_errno(cctx_thread *thread, cctx *context) {
     int error = *thread->errno_address;
     *thread->errno_address = context->saved_errno;
     context->saved_errno = error;
+}
+CCTX_INLINE void cctx_exchange_thread_state(cctx_thread *thread, cctx *context) {
+    cctx_exchange_errno(thread, context);
     uintptr_t *globals = thread->exception_globals;
     uintptr_t *own = context->exception_globals;
     if (__builtin_expect((globals[0] | globals[1] | own[0] | own[1]) != 0, 0)) {

@@ -16,6 +16,32 @@
 
 #pragma clang assume_nonnull begin
 
+// What a raw context does: a RawContext.State.
+enum {
+    cctx_raw_pending = 0,
+    cctx_raw_suspended = 1,
+    cctx_raw_running = 2,
+    cctx_raw_ended = 3,
+};
+
+// What C and Swift both look at during a switch. The first stored property of the Swift object, so
+// that C finds it there (see cctx_raw_head_of). For the thread of the context only.
+typedef struct cctx_raw_head {
+    // From the first resume to the end.
+    struct cctx_raw *_Nullable record;
+    // The Swift object of its thread. Any thread may read it.
+    void *thread;
+    // Of a coroutine: the type of the values, which all have in common that switch to each other.
+    const void *_Nullable family;
+    // Of a coroutine: the user's object, for as long as there is one.
+    void *_Nullable handle;
+    uint8_t state;
+    // The body is being unwound: whatever would suspend it by its own wish throws instead.
+    bool is_closing;
+    // Of a coroutine: it sees the task-locals of whoever resumes it.
+    bool shares_locals;
+} cctx_raw_head;
+
 // The record of a raw context, at the top of its stack. For its thread only.
 typedef struct cctx_raw {
     cctx context;
@@ -62,7 +88,22 @@ typedef struct cctx_raw_thread {
     void *_Nullable mail;
     // What whoever gets control next must look at before it takes that value: cctx_attention_ bits.
     uint32_t attention;
+    // Something was dropped on another thread that this one is to unwind. Written by any thread under the lock of the
+    // thread's Swift object, while the thread exists; taken by this one.
+    bool has_mail;
+    // Not prepared for contexts, or a word of the runtime was not found. See cctx_raw_look_at_thread.
+    bool lacks_words;
+    uint8_t unused[2];
 } cctx_raw_thread;
+
+_Static_assert(offsetof(cctx_raw_thread, attention) % 8 == 0, "read as one word with the three after it");
+
+// A Swift object begins with its type and its count of references.
+enum { cctx_object_header_size = 16 };
+
+static inline cctx_raw_head *cctx_raw_head_of(const void *object) {
+    return (cctx_raw_head *)(void *)((char *)object + cctx_object_header_size);
+}
 
 extern _Thread_local cctx_raw_thread cctx_this_raw_thread
     __attribute__((tls_model("initial-exec")));
@@ -98,6 +139,25 @@ bool cctx_raw_is_below(const cctx_raw *raw);
 
 // True when code of a coroutine runs on a thread. For counts: any thread, while `thread` exists.
 bool cctx_raw_is_running(const cctx_raw_thread *thread);
+
+static inline void cctx_raw_post_mail(cctx_raw_thread *thread) {
+    __atomic_store_n(&thread->has_mail, true, __ATOMIC_RELEASE);
+}
+static inline bool cctx_raw_has_mail(const cctx_raw_thread *thread) {
+    return __atomic_load_n(&thread->has_mail, __ATOMIC_RELAXED);
+}
+static inline bool cctx_raw_take_mail(cctx_raw_thread *thread) {
+    return __atomic_exchange_n(&thread->has_mail, false, __ATOMIC_ACQUIRE);
+}
+
+// Notes whether the thread has all that contexts need, after it may have changed.
+void cctx_raw_look_at_thread(void);
+
+// True when a switch has more to do than to move a value.
+CCTX_INLINE bool cctx_raw_needs_care(const cctx_raw_thread *thread) {
+    typedef uint64_t __attribute__((may_alias)) word;
+    return __atomic_load_n((const word *)(const void *)&thread->attention, __ATOMIC_RELAXED) != 0;
+}
 
 void cctx_raw_prepare_again(void);
 

@@ -27,7 +27,7 @@ public class AnyCoroutine {
 
     /// What it does. Any thread; on other threads than its own, whether that still exists.
     public final var state: CoroutineState {
-        guard core.thread.isCurrent else { return core.thread.hasExited ? .lost : .elsewhere }
+        guard core.isOnOwnThread else { return core.thread.hasExited ? .lost : .elsewhere }
         return switch core.state {
         case .pending: .pending
         case .suspended: .suspended

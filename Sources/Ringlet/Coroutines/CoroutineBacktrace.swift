@@ -34,7 +34,7 @@ extension AnyCoroutine {
     /// coroutines that the body has resumed. Reads the symbol tables of files, which takes
     /// milliseconds for each function that was not seen before.
     public final var backtrace: [CoroutineFrame]? {
-        guard core.thread.isCurrent, core.state == .suspended, let record = unsafe core.record
+        guard core.isOnOwnThread, core.state == .suspended, let record = unsafe core.record
         else { return nil }
         return unsafe returnAddresses(on: &record.pointee.context, limit: 256).map(CoroutineFrame.init(at:))
     }

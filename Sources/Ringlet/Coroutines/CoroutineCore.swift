@@ -3,7 +3,7 @@ public import CContext
 /// A coroutine without its handle and its types: how control moves.
 ///
 /// A transfer between two coroutines goes through the code outside: the first suspends, and the
-/// loop in ``carry(_:)`` that has resumed it resumes the second. Between the two there may be
+/// loop in ``carry(_:)`` that has resumed it resumes the second (cctx_coroutine.h). Between the two there may be
 /// generators and fibers; each suspends in turn (see ``RawContext/passOn()``), so that a transfer
 /// always moves a whole strand: a coroutine with everything that it has resumed.
 ///
@@ -13,13 +13,8 @@ public import CContext
 @safe
 @usableFromInline
 class CoroutineCore: RawContext, @unchecked Sendable {
-    /// The user's object, for as long as there is one.
-    @exclusivity(unchecked) final var handle: Unmanaged<AnyCoroutine>?
     /// Of the same family; nil is the code outside.
     final var parent: AnyCoroutine?
-    /// The type of the values, which all coroutines have in common that switch to each other. To
-    /// others this one is code outside.
-    final let family: ObjectIdentifier
     /// Runs the body and keeps its outcome.
     private final let entry: (CoroutineCore) -> Void
     @safe @exclusivity(unchecked) private(set) final var ending = Ending.none
@@ -43,14 +38,29 @@ class CoroutineCore: RawContext, @unchecked Sendable {
     ) {
         self.entry = entry
         self.parent = parent
-        self.family = family
         self.locals = locals
         super.init(name: name, stackSize: stackSize)
+        unsafe head.family = unsafeBitCast(family, to: UnsafeRawPointer.self)
+        unsafe head.shares_locals = locals == .shared
         if locals == .copied { unsafe ownTask = Self.copyLocals() }
     }
 
     deinit {
         if locals == .copied, let ownTask = unsafe ownTask { unsafe Self.endTask(ownTask) }
+    }
+
+    /// The user's object, for as long as there is one.
+    @inline(__always)
+    final var handle: Unmanaged<AnyCoroutine>? {
+        get { unsafe head.handle.map { unsafe Unmanaged.fromOpaque($0) } }
+        set { unsafe head.handle = newValue.map { unsafe $0.toOpaque() } }
+    }
+
+    /// The type of the values, which all coroutines have in common that switch to each other. To
+    /// others this one is code outside.
+    @inline(__always)
+    final var family: ObjectIdentifier {
+        unsafe unsafeBitCast(head.family.unsafelyUnwrapped, to: ObjectIdentifier.self)
     }
 
     override final class var kind: String { "coroutine" }
@@ -99,11 +109,7 @@ class CoroutineCore: RawContext, @unchecked Sendable {
 
     /// The coroutine whose strand this code is part of.
     @inline(__always)
-    private static var runningRecord: UnsafeMutablePointer<cctx_raw>? {
-        let thread = unsafe cctx_current_raw_thread()
-        let fiber = unsafe cctx_current_host_thread().pointee.running
-        return unsafe thread.pointee.carrier == fiber ? thread.pointee.current : nil
-    }
+    private static var runningRecord: UnsafeMutablePointer<cctx_raw>? { unsafe cctx_coroutine_running() }
 
     static var running: CoroutineCore? {
         guard let record = unsafe runningRecord else { return nil }
@@ -215,8 +221,7 @@ class CoroutineCore: RawContext, @unchecked Sendable {
                     try unsafe $0.readyRecord()
                 }
                 if unsafe thread.pointee.attention != 0 { noteOrigin() }
-                unsafe thread.pointee.target = record
-                unsafe thread.pointee.mail = place
+                unsafe cctx_coroutine_send(record, place)
                 origin.state = .suspended
                 cctx_raw_ensure_prepared()
                 return .suspend
@@ -280,7 +285,7 @@ class CoroutineCore: RawContext, @unchecked Sendable {
 
     @inline(__always)
     final func requireOwnThread() throws(CoroutineError) {
-        if !thread.isCurrent { throw wrongThread() }
+        if !isOnOwnThread { throw wrongThread() }
     }
 
     @inline(never)

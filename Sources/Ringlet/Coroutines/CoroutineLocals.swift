@@ -39,13 +39,6 @@ extension CoroutineCore {
         }
     }
 
-    /// Before each resume of a body that shares.
-    @inline(never)
-    final func share(_ record: UnsafeMutablePointer<cctx_raw>) {
-        unsafe cctx_raw_share(record)
-        unsafe ownTask = record.pointee.task
-    }
-
     /// A suspension in the middle of a job that began on this stack would let the job's task go on
     /// elsewhere.
     @inline(__always)
@@ -56,7 +49,9 @@ extension CoroutineCore {
     @inline(never)
     private final func requireOwnTask(_ call: StaticString) {
         let current = unsafe cctx_host_current_task()
-        if unsafe current != ownTask { requireNoTask(call) }
+        // Of one that shares, the record holds its resumer's task, which is the body's as well.
+        let own = unsafe locals == .shared ? record?.pointee.task : ownTask
+        if unsafe current != own { requireNoTask(call) }
     }
 
     /// Ends the task that held the copies. Any thread.

@@ -14,7 +14,7 @@ extension AnyCoroutine {
     /// What its stack takes; nil before the body has begun, and after its end. Asks the kernel;
     /// linear in the number of pages.
     public final var stack: CoroutineStack? {
-        guard core.thread.isCurrent, let record = unsafe core.record else { return nil }
+        guard core.isOnOwnThread, let record = unsafe core.record else { return nil }
         let context = unsafe record.pointee.context
         let top = unsafe UInt(bitPattern: context.stack_limit) + UInt(context.stack_size)
         let isSuspended = core.state == .suspended

@@ -66,6 +66,7 @@ enum CurrentThread {
     static func leave() {
         unsafe cctx_current_thread().pointee.worker = nil
         cctx_thread_release()
+        cctx_raw_look_at_thread()
     }
 }
 

@@ -184,7 +184,7 @@ public final class Generator<Element, Sent, Return> {
 
     /// False on other threads than the one that made it.
     @_spi(C)
-    public var isOnItsThread: Bool { core.thread.isCurrent }
+    public var isOnItsThread: Bool { core.isOnOwnThread }
 
     /// The generator that the body delegates to; nil when it does not.
     public var delegate: AnyObject? { unsafe core.delegateHandle?.takeUnretainedValue() }

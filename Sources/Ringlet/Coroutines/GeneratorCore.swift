@@ -58,7 +58,7 @@ class GeneratorCore: RawContext, @unchecked Sendable {
     @usableFromInline
     @inline(never)
     final func step(_ sent: UnsafeMutableRawPointer?) throws -> UnsafeMutableRawPointer? {
-        guard thread.isCurrent, state == .suspended else { return try unsafe stepSlowly(sent) }
+        guard isOnOwnThread, state == .suspended else { return try unsafe stepSlowly(sent) }
         var last = unsafe Unmanaged.passUnretained(self)
         if unsafe delegate != nil {
             guard let known = unsafe knownInnermost,
@@ -145,7 +145,7 @@ class GeneratorCore: RawContext, @unchecked Sendable {
     }
 
     final func requireOwner() throws {
-        if !thread.isCurrent {
+        if !isOnOwnThread {
             throw GeneratorError.wrongThread(owner: thread.id, current: cctx_raw_thread_number())
         }
     }
@@ -270,7 +270,7 @@ class GeneratorCore: RawContext, @unchecked Sendable {
     /// Takes an error back that would have been thrown to a loop.
     @usableFromInline
     final func endLoop(_ error: any Error) {
-        guard thread.isCurrent, !isRunning else {
+        guard isOnOwnThread, !isRunning else {
             let error = error as? GeneratorError ?? .alreadyRunning
             fatalError("A loop asked \(label) for an element. \(error)")
         }

@@ -18,23 +18,43 @@ class RawContext: @unchecked Sendable {
         case ended
     }
 
+    /// What is looked at in every switch, also by C, which knows that it comes first. Unchecked: its parts are read and
+    /// written alone, and never passed inout.
+    @exclusivity(unchecked) final var head: cctx_raw_head
     /// The thread that it belongs to.
     final let thread = RawThread.current
     final let name: String?
     final let stackSize: Int
 
-    // Unchecked: these are read and written at every switch, alone, and never passed inout.
-    @safe @exclusivity(unchecked) final var state = State.pending
-    /// From the first resume to the end.
-    @exclusivity(unchecked) final private(set) var record: UnsafeMutablePointer<cctx_raw>?
-    /// The body is being unwound: whatever would suspend it by its own wish throws instead.
-    @safe @exclusivity(unchecked) final var isClosing = false
-
     @usableFromInline
     init(name: String?, stackSize: Int) {
         self.name = name
         self.stackSize = stackSize
+        unsafe head = cctx_raw_head(
+            record: nil, thread: Unmanaged.passUnretained(thread).toOpaque(), family: nil, handle: nil,
+            state: State.pending.rawValue, is_closing: false, shares_locals: false)
     }
+
+    @inline(__always)
+    final var state: State {
+        get { unsafe unsafeBitCast(head.state, to: State.self) }
+        set { unsafe head.state = newValue.rawValue }
+    }
+
+    /// From the first resume to the end.
+    @inline(__always)
+    final var record: UnsafeMutablePointer<cctx_raw>? { unsafe head.record }
+
+    /// The body is being unwound: whatever would suspend it by its own wish throws instead.
+    @inline(__always)
+    final var isClosing: Bool {
+        get { unsafe head.is_closing }
+        set { unsafe head.is_closing = newValue }
+    }
+
+    /// True on its own thread.
+    @inline(__always)
+    final var isOnOwnThread: Bool { unsafe cctx_current_raw_thread().pointee.state == head.thread }
 
     /// "generator" or "coroutine".
     class var kind: String { "context" }
@@ -64,7 +84,7 @@ class RawContext: @unchecked Sendable {
     final func start() throws(Errno) {
         if unsafe record != nil { return }
         let record = try unsafe thread.makeRecord(for: self)
-        unsafe self.record = record
+        unsafe head.record = record
         unsafe record.pointee.context.kind = UInt8(Self.nativeKind.rawValue)
         if let name { unsafe record.pointee.context.name = UnsafePointer(strdup(name)) }
     }
@@ -73,7 +93,7 @@ class RawContext: @unchecked Sendable {
     final func finish() {
         state = .ended
         guard let record = unsafe record else { return }
-        unsafe self.record = nil
+        unsafe head.record = nil
         let name = unsafe record.pointee.context.name
         let owner = unsafe record.pointee.owner.unsafelyUnwrapped
         unsafe cctx_destroy(record.pointee.pool.unsafelyUnwrapped, &record.pointee.context)
@@ -91,7 +111,7 @@ class RawContext: @unchecked Sendable {
     final func handleDropped() {
         switch state {
         case .pending where unsafe record == nil: dropBody()
-        case .pending, .suspended: thread.isCurrent ? unwindDropped() : thread.adopt(self)
+        case .pending, .suspended: isOnOwnThread ? unwindDropped() : thread.adopt(self)
         case .running, .ended: break
         }
     }

@@ -26,7 +26,8 @@ final class RawThread: @unchecked Sendable {
 
     // For any thread.
     private let inbox = Mutex(Inbox())
-    private let hasMail = Atomic<Bool>(false)
+    /// The thread's words, for as long as it exists; other threads hold the lock.
+    private let words = unsafe cctx_current_raw_thread()
 
     /// The calling thread's.
     static var current: RawThread {
@@ -36,13 +37,6 @@ final class RawThread: @unchecked Sendable {
         return begin()
     }
 
-    /// True on the thread that this object was made on.
-    @inline(__always)
-    var isCurrent: Bool {
-        unsafe cctx_current_raw_thread().pointee.state
-            == Unmanaged.passUnretained(self).toOpaque()
-    }
-
     // MARK: Stacks
 
     /// Takes a stack for `context`.
@@ -50,6 +44,7 @@ final class RawThread: @unchecked Sendable {
         unwindDropped()
         let error = cctx_thread_prepare()
         guard error == 0 else { throw Errno(rawValue: -error) }
+        cctx_raw_look_at_thread()
         let pool = try unsafe pool(stackSize: context.stackSize)
         var made: UnsafeMutablePointer<cctx>?
         let owner = unsafe Unmanaged.passUnretained(context).toOpaque()
@@ -96,10 +91,11 @@ final class RawThread: @unchecked Sendable {
     /// leaked, because what its frames own cannot be reached any more.
     func adopt(_ context: RawContext) {
         let isAdopted = inbox.withLock { inbox in
-            if !inbox.hasExited { inbox.dropped.append(context) }
-            return !inbox.hasExited
+            if inbox.hasExited { return false }
+            inbox.dropped.append(context)
+            unsafe cctx_raw_post_mail(words)
+            return true
         }
-        hasMail.store(true, ordering: .releasing)
         if !isAdopted {
             context.say(
                 "\(context.label) was dropped after its thread \(id) had exited; its stack is leaked")
@@ -117,12 +113,12 @@ final class RawThread: @unchecked Sendable {
     /// Unwinds what was dropped elsewhere since the last time.
     @inline(__always)
     func unwindDropped() {
-        if hasMail.load(ordering: .relaxed) { readMail() }
+        if unsafe cctx_raw_has_mail(words) { readMail() }
     }
 
     @inline(never)
     private func readMail() {
-        guard hasMail.exchange(false, ordering: .acquiring) else { return }
+        guard unsafe cctx_raw_take_mail(words) else { return }
         let dropped = inbox.withLock { inbox in
             defer { inbox.dropped = [] }
             return inbox.dropped
@@ -151,6 +147,7 @@ final class RawThread: @unchecked Sendable {
         unsafe cctx_current_raw_thread().pointee.state = state
         CoroutineCounts.shared.threadBegins(thread)
         findRuntimeWords()
+        unsafe cctx_coroutine_on_stop(CoroutineCore.hasStopped)
         return thread
     }
 
