@@ -40,12 +40,12 @@ enum CurrentThread {
     static var isInTask: Bool { unsafe withUnsafeCurrentTask { unsafe $0 != nil } }
 
     /// Tells the fiber, task or plain thread that this code belongs to from every other one, as long as it lives. What a
-    /// fiber awaits in place is part of the fiber.
+    /// fiber awaits in place is part of the fiber, and so is the body of a scope or group part of its task.
     static var strand: UInt {
         if let fiber = FiberRef.current, let task = unsafe fiber.record.pointee.task {
             return UInt(bitPattern: task)
         }
-        if let task = unsafe cctx_host_current_task() { return UInt(bitPattern: task) }
+        if let task = unsafe cctx_host_current_task() { return unsafe TaskPart.strand(of: task) }
         return UInt(bitPattern: unsafe cctx_current_thread()) | 1
     }
 

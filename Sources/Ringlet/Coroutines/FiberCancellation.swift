@@ -113,24 +113,24 @@ extension FiberRef {
     func awaitInPlace<Success>(_ body: () async throws -> Success) throws -> Success {
         try requireMayWait()
         let extras = withOwner { $0.madeExtras }
-        let isApart = extras.scope != nil || shieldDepth > 0
+        let part = extras.scope != nil || shieldDepth > 0 ? TaskPart(of: CurrentThread.strand) : nil
         var outcome: Result<Success, any Error>?
         withoutActuallyEscaping(body) { body in
             let run = {
                 do { outcome = .success(try await body()) } catch { outcome = .failure(error) }
             }
-            extras.pendingAwait = isApart ? { await self.await(run, apartFrom: extras) } : run
+            extras.pendingAwait = part.map { part in { await self.await(run, as: part, apartFrom: extras) } } ?? run
             unsafe record.pointee.wants_await = true
             cctx_suspend()
         }
         return try unsafe outcome.unsafelyUnwrapped.get()
     }
 
-    private func await(_ body: @escaping () async -> Void, apartFrom extras: FiberExtras) async {
+    private func await(_ body: @escaping () async -> Void, as part: TaskPart, apartFrom extras: FiberExtras) async {
         // The fiber waits for the task, so nothing runs beside it.
         let body = unsafe Unchecked(value: body)
         let worker = withOwner { $0.worker }
-        let task = Task(executorPreference: worker) { await unsafe body.value() }
+        let task = Task(executorPreference: worker) { await part.run { await unsafe body.value() } }
         extras.awaited = task
         if mustNotWait { task.cancel() }
         await task.value

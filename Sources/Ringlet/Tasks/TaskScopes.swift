@@ -122,16 +122,17 @@ private final class ApartTask<Success>: TaskHandle, @unchecked Sendable {
     init(of body: Unchecked<() async throws -> Success>) { unsafe self.body = body }
 
     func start() {
-        hasStarted(Task(executorPreference: CurrentThread.worker) { await self.run() })
+        let part = TaskPart(of: CurrentThread.strand)
+        hasStarted(Task(executorPreference: CurrentThread.worker) { await self.run(as: part) })
     }
 
     @concurrent
-    private func run() async {
+    private func run(as part: TaskPart) async {
         guard let body = unsafe body else { return }
         begins()
         unsafe self.body = nil
         do {
-            result = .success(try await unsafe body.value())
+            result = .success(try await part.run { try await unsafe body.value() })
         } catch {
             result = .failure(error)
         }
