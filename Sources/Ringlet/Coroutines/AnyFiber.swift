@@ -112,13 +112,18 @@ public class AnyFiber: @unchecked Sendable {
     /// `CancellationError`, and so does every later one: cancellation is level-triggered.
     /// A wait whose result is already there still delivers it. Cancelling twice, or after
     /// the end, does nothing.
-    public func cancel() {
-        if cancelRequested.exchange(true, ordering: .acquiringAndReleasing) { return }
+    ///
+    /// - Returns: False when the fiber has ended already. (True is no promise that it ends by this.)
+    @discardableResult
+    public func cancel() -> Bool {
+        if isFinished { return false }
+        if cancelRequested.exchange(true, ordering: .acquiringAndReleasing) { return true }
         worker.perform { [self] worker in
             guard let record else { return }
             record.markCancelled()
             cutShort(record)
         }
+        return true
     }
 
     /// The fiber that this code runs in, if it runs in one.
@@ -166,7 +171,8 @@ public class AnyFiber: @unchecked Sendable {
         guard let failure = failureOfBody, !(failure is CancellationError), !Fork.isChild,
             !failureIsSeen.exchange(true, ordering: .relaxed)
         else { return }
-        worker.shared.unseenErrors.report(UnseenError(error: failure, origin: .fiber, source: description))
+        let source = spawnSite.map { "\(description), spawned at \($0)" } ?? description
+        worker.shared.unseenErrors.report(UnseenError(error: failure, origin: .fiber, source: source))
     }
 
     // MARK: The host

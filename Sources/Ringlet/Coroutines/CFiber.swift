@@ -89,13 +89,16 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
 
     // MARK: Cancellation
 
-    override public func cancel() {
-        if cancelRequested.exchange(true, ordering: .relaxed) { return }
+    @discardableResult
+    override public func cancel() -> Bool {
+        if isFinished { return false }
+        if cancelRequested.exchange(true, ordering: .relaxed) { return true }
         worker.perform { [self] worker in
             guard let stack else { return }
             stack.markCancelled()
             if stack.mustNotWait { worker.interrupt(stack, reason: .user) }
         }
+        return true
     }
 
     /// Calls `body` with the fiber whose function runs on this thread; nil when there is none.

@@ -61,11 +61,13 @@ final class CHost: AnyFiber, @unchecked Sendable {
     }
 
     /// The shutdown's way to end a host that is idle.
-    override func cancel() {
-        super.cancel()
-        worker.perform { [self] worker in
-            if worker.idleHosts.remove(self) { resume() }
+    override func cancel() -> Bool {
+        defer {
+            worker.perform { [self] worker in
+                if worker.idleHosts.remove(self) { resume() }
+            }
         }
+        return super.cancel()
     }
 }
 

@@ -127,6 +127,9 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
         return unsafe .success(value.unsafelyUnwrapped.pointee)
     }
 
+    /// Nil until the fiber has ended; then whether it has a value. Any thread.
+    public var isSuccess: Bool? { isFinished ? failure == nil : nil }
+
     /// Memory for the value. One that takes no room, as of `Void`, needs no more than an address.
     private func makeRoom() -> UnsafeMutablePointer<Success> {
         let size = MemoryLayout<Success>.size

@@ -92,7 +92,7 @@ final class DeadlockWatch: Sendable {
             state.found = DeadlockError(snapshot)
             return true
         }
-        if isDeadlock { main.cancel() }
+        if isDeadlock { main.endEarly() }
         state.withLock { state in
             // The run may be over by now.
             if case .gathering = state.stage { state.stage = isDeadlock ? .cancelled(main) : .running(main) }

@@ -9,8 +9,13 @@ public protocol Awaitable<Success>: AnyObject, Sendable {
     /// Nil until the end.
     var outcome: Outcome<Success>? { get }
 
-    /// Asks for an early end; see ``AnyFiber/cancel()``.
-    func cancel()
+    /// Nil until the end; then, whether there is a value. Unlike ``outcome`` it shows no error, and a failure that nobody
+    /// else looks at is still reported.
+    var isSuccess: Bool? { get }
+
+    /// Asks for an early end; see ``AnyFiber/cancel()``. False when it has ended already.
+    @discardableResult
+    func cancel() -> Bool
 
     /// Waits for the end, whatever it is. In a fiber or on a plain thread.
     ///
@@ -37,6 +42,8 @@ public protocol Awaitable<Success>: AnyObject, Sendable {
 }
 
 extension Awaitable {
+    public var isSuccess: Bool? { outcome?.isSuccess }
+
     /// Waits for the end, whatever it is, without a limit.
     @available(*, noasync, message: "in a task, await it")
     public func wait() throws { try wait(deadline: .never) }
@@ -57,12 +64,12 @@ public enum EndCondition: Sendable {
     /// It threw, or was cancelled.
     case failure
 
-    /// - Parameter outcome: Looked at only when it matters: who looks at a failure has seen it.
-    func holds(for outcome: @autoclosure () -> Outcome<some Any>?) -> Bool {
+    /// Who is told of a failure, and asked for it, has seen it.
+    func holds(for item: some Awaitable) -> Bool {
         switch self {
         case .any: true
-        case .success: outcome()?.isSuccess == true
-        case .failure: outcome()?.isSuccess == false
+        case .success: item.isSuccess == true
+        case .failure: item.outcome?.isSuccess == false
         }
     }
 }
@@ -136,6 +143,6 @@ extension QueuedEnd {
     }
 
     private func call(_ condition: EndCondition, _ right: CallOnce, _ body: @Sendable (Self) -> Void) {
-        if condition.holds(for: outcome) && right.take() { body(self) }
+        if condition.holds(for: self) && right.take() { body(self) }
     }
 }

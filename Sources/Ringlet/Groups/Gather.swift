@@ -54,15 +54,21 @@ public func gather<Success: Sendable>(_ bodies: (@Sendable () async throws -> Su
 /// waiting fiber cancels all of them, as in asyncio; one of them that is cancelled cancels no other. Something given
 /// twice gives its value twice.
 ///
-/// - Throws: The first error in time; `CancellationError`.
+/// - Throws: The first error in time; `CancellationError`, or what ``AnyFiber/interrupt(throwing:)`` throws, with all of
+///   them cancelled.
 @_disfavoredOverload
 @available(*, noasync, message: "in a task, await gatherLeavingOthersRunning")
 public func gatherLeavingOthersRunning<Item: Awaitable>(_ items: [Item]) throws -> [Item.Success] {
     let ends = asCompleted(items)
+    var isWaiting = true
     do {
-        while let item = try ends.next() { _ = try item.outcome?.get() }
+        while let item = try ends.next() {
+            isWaiting = false
+            _ = try item.outcome?.get()
+            isWaiting = true
+        }
     } catch {
-        if FiberRef.current?.mustNotWait == true { for item in items { item.cancel() } }
+        if isWaiting || FiberRef.current?.mustNotWait == true { for item in items { item.cancel() } }
         throw error
     }
     return try items.map { try $0.outcome!.get() }
@@ -71,10 +77,15 @@ public func gatherLeavingOthersRunning<Item: Awaitable>(_ items: [Item]) throws 
 /// As the form for fibers, in a task.
 public func gatherLeavingOthersRunning<Item: Awaitable>(_ items: [Item]) async throws -> [Item.Success] {
     let ends = asCompleted(items)
+    var isWaiting = true
     do {
-        while let item = try await ends.next() { _ = try item.outcome?.get() }
+        while let item = try await ends.next() {
+            isWaiting = false
+            _ = try item.outcome?.get()
+            isWaiting = true
+        }
     } catch {
-        if Task.isCancelled { for item in items { item.cancel() } }
+        if isWaiting || Task.isCancelled { for item in items { item.cancel() } }
         throw error
     }
     return try items.map { try $0.outcome!.get() }

@@ -134,12 +134,14 @@ extension Promise {
 
 // MARK: - Kinds of children
 
-extension AnyFiber: GroupChild {}
+extension AnyFiber: GroupChild {
+    func endEarly() { cancel() }
+}
 
 private final class TaskChild<Success: Sendable>: GroupChild {
     private let task: Task<Success, any Error>
 
     init(_ task: Task<Success, any Error>) { self.task = task }
 
-    func cancel() { task.cancel() }
+    func endEarly() { task.cancel() }
 }

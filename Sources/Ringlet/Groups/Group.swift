@@ -66,7 +66,7 @@ public final class Group: Sendable {
             return state.children
         }
         scope.cancel()
-        for child in children { child?.cancel() }
+        for child in children { child?.endEarly() }
     }
 
     // MARK: For its children
@@ -94,7 +94,7 @@ public final class Group: Sendable {
             state.children[Int(place)] = child
             return state.isCancelled
         }
-        if isCancelled { child.cancel() }
+        if isCancelled { child.endEarly() }
     }
 
     /// A child has ended. Any thread.
@@ -161,5 +161,6 @@ extension Group: WaitSource {
 
 /// A child as its group sees it.
 protocol GroupChild: AnyObject, Sendable {
-    func cancel()
+    /// Asks it for an early end.
+    func endEarly()
 }

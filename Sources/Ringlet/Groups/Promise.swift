@@ -46,7 +46,10 @@ public final class Promise<Success: Sendable>: Sendable {
 
     /// Gives the promise the outcome ``Outcome/cancelled``, unless it has one. Who was to provide it learns so when it
     /// tries. Any thread.
-    public func cancel() { completeIfOpen(.cancelled) }
+    ///
+    /// - Returns: False when it has one.
+    @discardableResult
+    public func cancel() -> Bool { completeIfOpen(.cancelled) }
 
     // MARK: Reading
 

@@ -27,6 +27,8 @@ extension WaitResult: Sendable where Item: Sendable {}
 /// It cancels nothing, and a deadline that passes is no error: what goes on is returned as pending. Something given
 /// twice is waited for once. O(n).
 ///
+/// Nor does it look at how they ended: a fiber that failed, and whose outcome nobody asks for, is reported.
+///
 /// - Throws: `CancellationError` when the waiting fiber is cancelled.
 @available(*, noasync, message: "in a task, await wait(for:)")
 public func wait<Item: Awaitable>(
@@ -74,9 +76,9 @@ private struct WaitProgress<Item: Awaitable> {
         left = self.items.count
         // Those that have ended count at once, whatever their links do. Each is asked once: one that ends meanwhile is
         // the collector's, or counted here, and not both.
-        let outcomes = self.items.map(\.outcome)
-        collector = EndCollector(zip(self.items, outcomes).filter { $0.1 == nil }.map(\.0))
-        for case let outcome? in outcomes { count(outcome.isSuccess) }
+        let ends = self.items.map(\.isSuccess)
+        collector = EndCollector(zip(self.items, ends).filter { $0.1 == nil }.map(\.0))
+        for case let isSuccess? in ends { count(isSuccess) }
     }
 
     private mutating func count(_ isSuccess: Bool) {
@@ -95,13 +97,13 @@ private struct WaitProgress<Item: Awaitable> {
     }
 
     mutating func advance() {
-        while let item = collector.take() { count(item.outcome?.isSuccess == true) }
+        while let item = collector.take() { count(item.isSuccess == true) }
     }
 
     var result: WaitResult<Item> {
         // Each is asked once, too: one that ends meanwhile is in one of the two.
-        let outcomes = zip(items, items.map { $0.outcome != nil })
-        return WaitResult(done: outcomes.filter(\.1).map(\.0), pending: outcomes.filter { !$0.1 }.map(\.0))
+        let ends = zip(items, items.map { $0.isSuccess != nil })
+        return WaitResult(done: ends.filter(\.1).map(\.0), pending: ends.filter { !$0.1 }.map(\.0))
     }
 }
 

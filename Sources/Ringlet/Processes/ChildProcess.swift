@@ -170,7 +170,14 @@ extension ChildProcess: QueuedEnd {
     public var outcome: Outcome<ChildStatus>? { status.map { .success($0) } }
 
     /// Asks the child to end: SIGTERM.
-    public func cancel() { _ = try? terminate() }
+    ///
+    /// - Returns: False when it has ended already.
+    @discardableResult
+    public func cancel() -> Bool {
+        if status != nil { return false }
+        _ = try? terminate()
+        return true
+    }
 
     /// Waits for the end, as the form that returns the status.
     @_disfavoredOverload

@@ -21,7 +21,7 @@ final class Interruption: Sendable {
             ) {
                 InterruptCalls.acknowledge()
                 happened.flag.store(true, ordering: .releasing)
-                main.cancel()
+                main.endEarly()
             }
         } catch {
             InterruptCalls.giveBack()

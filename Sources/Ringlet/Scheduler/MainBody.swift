@@ -10,8 +10,8 @@ protocol MainBody<Success>: WaitSource {
     /// As ``WaitQueue/add(_:)``: for the end.
     func queue(_ node: WaitNode) -> Bool
 
-    /// Any thread.
-    func cancel()
+    /// Cancels it. Any thread.
+    func endEarly()
 
     /// After the end.
     func finalValue() throws -> Success
@@ -59,6 +59,6 @@ final class MainTask<Success>: MainBody, @unchecked Sendable {
     func withdraw(_ node: WaitNode) -> Bool { end.withdraw(node) }
     func waitDescription(of node: WaitNode) -> WaitDescription { WaitDescription("the end of the main task") }
     func queue(_ node: WaitNode) -> Bool { end.add(node) }
-    func cancel() { task.withLock { $0 }?.cancel() }
+    func endEarly() { task.withLock { $0 }?.cancel() }
     func finalValue() throws -> Success { try result!.get() }
 }

@@ -25,7 +25,7 @@ final class MainRun<Main: MainBody>: Sendable {
         await withTaskCancellationHandler {
             await end.wait()
         } onCancel: {
-            main.cancel()
+            main.endEarly()
         }
     }
 

@@ -19,8 +19,8 @@ public struct UnseenError: Sendable, CustomStringConvertible {
 
     public let origin: Origin
 
-    /// Who it was: the description of a fiber or coroutine; for a callback the kind and the place of the call that asked
-    /// for it.
+    /// Who it was: the description of a fiber, and where it was spawned, or of a coroutine; for a callback the kind and the
+    /// place of the call that asked for it.
     public let source: String
 
     public var description: String { "\(source) ended with an error that nobody saw: \(error)" }

@@ -125,7 +125,7 @@ import Testing
                 scheduler.spawn(onWorker: 0) { try Fiber.sleep(until: .never) }
             }
             let byThread = sleeper()
-            try await onThread { byThread.cancel() }
+            _ = try await onThread { byThread.cancel() }
             await #expect(throws: CancellationError.self) { try await byThread.join() }
 
             let byTask = sleeper()

@@ -186,7 +186,7 @@ private enum Local {
                 return Task.isCancelled
             }
             try await awaitUntil("it waits in place") { inside.isSet }
-            try await onThread { fiber.cancel() }
+            _ = try await onThread { fiber.cancel() }
             let cancelled = try await fiber.join()
             #expect(cancelled)
             #expect(handled.value == 1)

@@ -51,6 +51,51 @@ import Testing
         }
     }
 
+    @Test func `scenario 67: whatever ends the wait of a gather cancels what it waits for`() async throws {
+        try await inEveryOrder {
+            for keepsOutcomes in [false, true] {
+                let endless = (0..<2).map { _ in Fiber { try Fiber.sleep(until: .never) } }
+                let isWaiting = Flag()
+                let waiter = Fiber {
+                    isWaiting.set()
+                    if keepsOutcomes {
+                        _ = try gatherOutcomes(endless)
+                    } else {
+                        _ = try gatherLeavingOthersRunning(endless)
+                    }
+                }
+                try yieldUntil("it waits") { isWaiting.isSet }
+                waiter.interrupt(throwing: Failure(number: 7))
+                #expect(throws: Failure(number: 7)) { try waiter.join() }
+                for fiber in endless { try fiber.wait() }
+                #expect(endless.allSatisfy { $0.isCancelled })
+            }
+        }
+    }
+
+    @Test func `scenario 67: one of them that is cancelled cancels no other`() async throws {
+        try await inEveryOrder {
+            let gate = Promise<Void>()
+            let slow = Fiber { try gate.value() }
+            let cancelled = Fiber { try Fiber.sleep(until: .never) }
+            let waiter = Fiber { _ = try gatherLeavingOthersRunning([slow, cancelled]) }
+            let taskWaits = Flag()
+            let executor = try #require(Scheduler.current).taskExecutor
+            let task = Task(executorPreference: executor) {
+                taskWaits.set()
+                _ = try await gatherLeavingOthersRunning([slow, cancelled])
+            }
+            try yieldUntil("it waits") { taskWaits.isSet }
+            cancelled.cancel()
+            #expect(throws: CancellationError.self) { try waiter.join() }
+            let result = try Fiber.await { await task.result }
+            #expect(throws: CancellationError.self) { try result.get() }
+            #expect(!waiter.isCancelled && !slow.isCancelled && slow.outcome == nil)
+            try gate.succeed(())
+            try slow.join()
+        }
+    }
+
     @Test func `scenario 68: a wait cancels nothing, and tells what has ended`() async throws {
         try await inEveryOrder {
             let gate = Promise<Void>()

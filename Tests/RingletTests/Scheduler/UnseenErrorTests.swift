@@ -87,7 +87,7 @@ import Testing
             scheduler.spawn(name: "lost") { throw Failure(number: 1) }
             try await awaitUntil("the report") { reports.count == 1 }
             #expect(reports.all[0].origin == .fiber)
-            #expect(reports.all[0].source.hasSuffix("'lost'"))
+            #expect(reports.all[0].source.contains("'lost', spawned at RingletTests/UnseenErrorTests.swift:"))
             // Somebody does.
             var held: Fiber<Void>? = scheduler.spawn { throw Failure(number: 2) }
             try await awaitUntil("its end") { held?.isFinished == true }
@@ -122,6 +122,36 @@ import Testing
             try await awaitUntil("its end") { messy.isFinished }
         }
         #expect(Self.failures(try #require(reports.value)) == [Failure(number: 99)])
+    }
+
+    /// Who was told of the end, or of its kind, has not seen the error.
+    @Test func `scenario 41: a failure that was waited for, and not looked at, is reported once`() async throws {
+        try await withScheduler { scheduler in
+            let reports = Self.watch(scheduler)
+            let isEnded = Counter()
+            for number in 0..<4 {
+                let fiber = scheduler.spawn(name: "lost") { throw Failure(number: number) }
+                switch number {
+                case 0: #expect(try await wait(for: [fiber]).done.count == 1)
+                case 1: #expect(try await wait(for: [fiber, fiber], until: .firstFailure).done.count == 1)
+                case 2: fiber.onEnd(.success) { _ in Issue.record("it failed") }
+                default: fiber.onEnd { _ in isEnded.add() }
+                }
+            }
+            try await awaitUntil("the reports") { reports.count == 4 }
+            #expect(Set(Self.failures(reports).map(\.number)) == [0, 1, 2, 3])
+            #expect(isEnded.value == 1)
+            #expect(reports.all.allSatisfy { $0.description.contains("'lost'") })
+            #expect(reports.all.allSatisfy { $0.source.contains("spawned at RingletTests/UnseenErrorTests.swift:") })
+
+            // Who asked for failures, or looked at one, has.
+            let isTold = Counter()
+            let links = scheduler.spawn { throw Failure(number: 5) }
+            links.onEnd(.failure) { _ in isTold.add() }
+            let looked = scheduler.spawn { throw Failure(number: 6) }
+            looked.onEnd { #expect($0.outcome?.error is Failure); isTold.add() }
+            try await awaitUntil("the calls") { isTold.value == 2 }
+        }
     }
 
     @Test func `a join that times out has not seen the failure`() async throws {
