@@ -39,7 +39,7 @@ CCTX_INLINE bool may_leave(const cctx_raw *coroutine) {
     const cctx_raw_head *head = cctx_raw_head_of(coroutine->owner);
     return head->family == atomic_load_explicit(&pointers, memory_order_relaxed) && !head->is_closing &&
            cctx_this_thread.current == &coroutine->context && !*cctx_this_host_thread.task_slot &&
-           coroutine->context.state == cctx_running;
+           coroutine->context.state == cctx_running && !cctx_raw_is_bound(coroutine);
 }
 
 // Takes a value out of its sender's frame.

@@ -46,6 +46,9 @@ typedef struct cctx_fiber {
     void *_Nullable worker;
     // On the plain rung: the continuation that the host's body waits in.
     void *_Nullable continuation;
+    // The context that is in the innermost scope, shielded part or promise not to wait: until it has left, it must not be
+    // suspended by its own wish, since all of that would hold for whoever goes on.
+    const cctx *_Nullable bound;
     // The worker's list of its started fibers.
     struct cctx_fiber *_Nullable next_live;
     struct cctx_fiber *_Nullable previous_live;

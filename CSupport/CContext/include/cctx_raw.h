@@ -187,11 +187,14 @@ CCTX_INLINE void cctx_raw_resume(cctx_raw *raw) {
     cctx_raw_exchange(task_slot, &raw->task);
 }
 
+// True when `raw` has entered a scope, or the like, of its fiber and not left it.
+CCTX_INLINE bool cctx_raw_is_bound(const cctx_raw *raw) { return raw->fiber && raw->fiber->bound == &raw->context; }
+
 // True when `raw` itself runs, in no task, and nothing has to be prepared before it is suspended.
 CCTX_INLINE bool cctx_raw_may_stop(const cctx_raw *raw) {
     void **slot = cctx_this_host_thread.task_slot;
     return cctx_this_thread.current == &raw->context && !(slot && *slot) &&
-           cctx_this_thread.errno_address;
+           cctx_this_thread.errno_address && !cctx_raw_is_bound(raw);
 }
 
 // Suspends whatever context is current: a raw one, or the fiber below.

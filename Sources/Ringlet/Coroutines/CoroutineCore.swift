@@ -216,7 +216,7 @@ class CoroutineCore: RawContext, @unchecked Sendable {
                 {
                     return .stayed
                 }
-                origin.requireNoJob("Coroutine.switch()")
+                try origin.requireMayLeave()
                 let record = try unsafe target?._withUnsafeGuaranteedRef {
                     try unsafe $0.readyRecord()
                 }

@@ -37,6 +37,9 @@ public enum CoroutineError: Error, Hashable, Sendable {
     case parentIsDescendant
     /// Its parent would belong to another thread.
     case parentOnOtherThread(parent: Int32, child: Int32)
+    /// It was to leave by a switch from inside `withDeadline`, a ``CancelScope``, a group, `withoutCancellation` or
+    /// ``Fiber/withoutSuspension(_:_:)``, all of which would then hold for whoever goes on.
+    case insideScope(coroutine: String)
     /// Task-locals can be neither copied nor shared, because this Swift runtime is not one whose
     /// inside is known. The coroutine has not begun.
     case localsUnavailable
@@ -64,6 +67,11 @@ extension CoroutineError: CustomStringConvertible {
             """
             A parent on thread \(parent) cannot have a child on thread \(child): a coroutine that \
             ends gives control to its parent, on its own thread.
+            """
+        case .insideScope(let coroutine):
+            """
+            \(coroutine) switched inside a cancel scope, a group, or a promise about waiting, which would then hold \
+            for whoever goes on. Leave it before the switch.
             """
         case .localsUnavailable:
             "This Swift runtime does not allow task-locals to be copied or shared."

@@ -39,11 +39,12 @@ extension CoroutineCore {
         }
     }
 
-    /// A suspension in the middle of a job that began on this stack would let the job's task go on
-    /// elsewhere.
+    /// Before the body is suspended by its own wish. A suspension in the middle of a job that began on this stack would
+    /// let the job's task go on elsewhere; one inside a scope would leave others in it.
     @inline(__always)
-    final func requireNoJob(_ call: StaticString) {
-        if cctx_raw_is_in_task() { requireOwnTask(call) }
+    final func requireMayLeave() throws(CoroutineError) {
+        if cctx_raw_is_in_task() { requireOwnTask("Coroutine.switch()") }
+        if unsafe cctx_raw_is_bound(record.unsafelyUnwrapped) { throw .insideScope(coroutine: label) }
     }
 
     @inline(never)

@@ -135,12 +135,22 @@ struct FiberRef: BitwiseCopyable, Equatable {
     /// Runs `body` so that waits inside are not cut short by what is cancelled outside.
     func shielded<Result>(_ body: () throws -> Result) rethrows -> Result {
         unsafe record.pointee.shield += 1
+        let outer = unsafe bind()
         updateCancellation()
         defer {
             unsafe record.pointee.shield -= 1
+            unsafe record.pointee.bound = outer
             updateCancellation()
         }
         return try body()
+    }
+
+    /// Makes the code that calls this one that must not be suspended by its own wish, until `bound` is what is returned
+    /// again.
+    func bind() -> UnsafePointer<cctx>? {
+        let outer = unsafe record.pointee.bound
+        unsafe record.pointee.bound = UnsafePointer(cctx_current_thread().pointee.current)
+        return unsafe outer
     }
 
     /// As ``CurrentThread/strand`` on the fiber's stack; nil before its task has run.

@@ -1,3 +1,5 @@
+import CContext
+
 // MARK: - Cancel scopes of fibers
 
 extension CancelScope {
@@ -25,6 +27,7 @@ extension CancelScope {
 }
 
 /// One scope among those that a fiber is in, innermost first. The worker's thread.
+@safe
 final class FiberScopePlace {
     let scope: CancelScope
     /// The next one further out.
@@ -32,6 +35,7 @@ final class FiberScopePlace {
     /// How many shielded parts the fiber was in when it entered.
     let shieldDepth: UInt8
     private let fiber: FiberRef
+    private let outerBound: UnsafePointer<cctx>?
 
     init(entering scope: CancelScope, _ fiber: FiberRef) throws {
         self.scope = scope
@@ -40,11 +44,13 @@ final class FiberScopePlace {
         let extras = owner.madeExtras
         outer = extras.scope
         shieldDepth = fiber.shieldDepth
+        unsafe outerBound = fiber.bind()
         extras.scope = self
         do {
             try scope.enter(.fiber(owner), timerOf: owner.worker)
         } catch {
             extras.scope = outer
+            unsafe fiber.record.pointee.bound = outerBound
             throw error
         }
         // It may have been cancelled before.
@@ -54,6 +60,7 @@ final class FiberScopePlace {
     func leave() {
         scope.leave()
         fiber.withOwner { $0.existingExtras?.scope = outer }
+        unsafe fiber.record.pointee.bound = outerBound
         fiber.updateCancellation()
     }
 

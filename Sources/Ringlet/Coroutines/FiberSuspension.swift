@@ -70,9 +70,11 @@ extension FiberRef {
         let outer = unsafe record.pointee.suspension
         unsafe record.pointee.suspension =
             UInt8((reaction == .trap ? cctx_suspension_traps : cctx_suspension_throws).rawValue)
+        let outerBound = unsafe bind()
         updateCancellation()
         defer {
             unsafe record.pointee.suspension = outer
+            unsafe record.pointee.bound = outerBound
             updateCancellation()
         }
         return try body()

@@ -157,6 +157,7 @@ extension GeneratorCore {
         if other.state == .ended { return true }
         if unsafe other.delegator != nil { return false }
         if isClosing { try refuseSuspension() }
+        if unsafe cctx_raw_is_bound(record.unsafelyUnwrapped) { throw GeneratorError.insideScope }
         try other.start()
         unsafe other.innermost._withUnsafeGuaranteedRef {
             unsafe $0.record.unsafelyUnwrapped.pointee.sent = first

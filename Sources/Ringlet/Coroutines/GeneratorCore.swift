@@ -177,6 +177,7 @@ class GeneratorCore: RawContext, @unchecked Sendable {
         }
         requireNoTask("yield")
         if isClosing { try refuseSuspension() }
+        if unsafe cctx_raw_is_bound(record) { throw GeneratorError.insideScope }
         cctx_raw_ensure_prepared()
         unsafe record.pointee.offer = offer
         return unsafe record

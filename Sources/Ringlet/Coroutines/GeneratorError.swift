@@ -29,6 +29,9 @@ public enum GeneratorError: Error, Hashable, Sendable {
     case closed
     /// A value was sent to a body that delegates to a plain sequence, which cannot receive any.
     case cannotReceive
+    /// The body yielded inside `withDeadline`, a ``CancelScope``, a group, `withoutCancellation` or
+    /// ``Fiber/withoutSuspension(_:_:)``, all of which would then hold for its caller.
+    case insideScope
 }
 
 extension GeneratorError: CustomStringConvertible {
@@ -54,6 +57,11 @@ extension GeneratorError: CustomStringConvertible {
             "The generator was closed before it returned a value."
         case .cannotReceive:
             "A value was sent to a generator that yields from a sequence, which cannot receive it."
+        case .insideScope:
+            """
+            The generator yielded inside a cancel scope, a group, or a promise about waiting, which would then hold \
+            for its caller. Leave it before the yield, or have the caller open it.
+            """
         }
     }
 }

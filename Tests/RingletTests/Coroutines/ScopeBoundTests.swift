@@ -1,0 +1,86 @@
+import Testing
+
+@testable import Ringlet
+
+/// A body that yields or switches inside a scope would leave its caller in it (PEP 789): it is an error, at the yield.
+@Suite(.timeLimit(.patient)) struct ScopeBoundTests {
+    /// What a body may be in on a fiber.
+    private static let scopes: [@Sendable (() throws -> Void) throws -> Void] = [
+        { body in _ = try withDeadline(.after(.seconds(60))) { _ in try body() } },
+        { body in _ = try CancelScope().run { _ in try body() } },
+        { body in try withGroup { _ in try body() } },
+        { body in try withoutCancellation { try body() } },
+        { body in try Fiber.withoutSuspension { try body() } },
+    ]
+
+    private static func rootCause(_ error: (any Error)?) -> (any Error)? {
+        (error as? GroupError)?.errors.first ?? error
+    }
+
+    @Test(arguments: 0..<5) func `a generator may not yield inside a scope`(scope: Int) async throws {
+        try await inEveryOrder {
+            let enter = Self.scopes[scope]
+            let reached = Counter()
+            let generator = Generator(of: Int.self) { yield in
+                try yield(1)
+                var refused = errorThrown { try enter { try yield(2) } }
+                #expect(Self.rootCause(refused) as? GeneratorError == .insideScope)
+                // A delegation would leave it in the same way.
+                let inner = Generator(of: Int.self) { yield in try yield(3) }
+                refused = errorThrown { try enter { try yield.from(inner) } }
+                #expect(Self.rootCause(refused) as? GeneratorError == .insideScope)
+                // Whoever has left may yield, and so may what runs inside and is finished there.
+                try enter { #expect(Array(inner) == [3]) }
+                try yield(4)
+                reached.add()
+            }
+            #expect(try generator.next() == 1)
+            #expect(try generator.next() == 4)
+            // The consumer is in nothing: it can be cancelled, and may wait.
+            try Fiber.yield()
+            #expect(AnyFiber.current?.existingExtras?.scope == nil)
+            #expect(try generator.next() == nil)
+            #expect(reached.value == 1)
+
+            // A generator that was made outside may be asked inside.
+            let outer = Generator(of: Int.self) { yield in for number in 0..<4 { try yield(number) } }
+            try enter {
+                let first = try outer.next()
+                #expect(first == 0)
+            }
+            #expect(Array(outer) == [1, 2, 3])
+        }
+    }
+
+    @Test(arguments: 0..<5) func `a coroutine may not switch inside a scope`(scope: Int) async throws {
+        try await inEveryOrder {
+            let enter = Self.scopes[scope]
+            let coroutine = Coroutine<Int>(name: "it") { first in
+                let refused = errorThrown { try enter { try Coroutine.switchToParent(first) } }
+                #expect(Self.rootCause(refused) as? CoroutineError == .insideScope(coroutine: "coroutine 'it'"))
+                return try Coroutine.switchToParent(first + 1) + 1
+            }
+            #expect(try coroutine.switch(1) == 2)
+            #expect(AnyFiber.current?.existingExtras?.scope == nil)
+            try enter {
+                let value = try coroutine.switch(3)
+                #expect(value == 4)
+            }
+        }
+    }
+
+    @Test func `two generators whose scopes would end in the wrong order`() async throws {
+        try await inEveryOrder {
+            let bodies = (0..<2).map { number in
+                Generator(of: Int.self) { yield in
+                    try withDeadline(.after(.milliseconds(number + 1))) { _ in try yield(number) }
+                }
+            }
+            for body in bodies {
+                #expect(throws: GeneratorError.insideScope) { _ = try body.next() }
+            }
+            // Nothing is left that could end the waits of this fiber.
+            try Fiber.sleep(for: .milliseconds(5))
+        }
+    }
+}
