@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What the articles show in Swift is part of a program that is compiled and run.
+/// What the articles show in Swift and C is part of a program that is compiled and run.
 @Suite struct ArticleTests {
     /// Articles, and the folder that holds what they show.
     static let programs = [
@@ -15,15 +15,35 @@ import Testing
     @Test(arguments: programs.indices)
     func `each block stands in a file of the folder`(_ index: Int) throws {
         let (article, folder) = Self.programs[index]
-        let page = Page(try ReadmeTests.text(of: "Sources/Ringlet/Ringlet.docc/\(article)"))
+        let page = try Self.page(article)
+        let blocks = page.blocks(in: "swift")
+        #expect(!blocks.isEmpty, "the check finds blocks")
+        try expect(blocks, of: article, standIn: folder, withExtension: "swift")
+    }
+
+    @Test
+    func `each block in C stands in an example`() throws {
+        let articles = Self.programs.map(\.article)
+        let blocks = try articles.map { (article: $0, blocks: try Self.page($0).blocks(in: "c")) }
+        #expect(blocks.contains { !$0.blocks.isEmpty }, "the check finds blocks")
+        for (article, blocks) in blocks {
+            try expect(blocks, of: article, standIn: "Examples/C", withExtension: "c")
+        }
+    }
+
+    private static func page(_ article: String) throws -> Page {
+        Page(try ReadmeTests.text(of: "Sources/Ringlet/Ringlet.docc/\(article)"))
+    }
+
+    private func expect(
+        _ blocks: [String], of article: String, standIn folder: String, withExtension ending: String
+    ) throws {
         let files = try FileManager.default
             .contentsOfDirectory(
                 at: ReadmeTests.root.appending(path: folder), includingPropertiesForKeys: nil
             )
-            .filter { $0.pathExtension == "swift" }
+            .filter { $0.pathExtension == ending }
             .map { flush(try String(contentsOf: $0, encoding: .utf8)) }
-        let blocks = page.blocks(in: "swift")
-        #expect(!blocks.isEmpty, "the check finds blocks")
         for block in blocks {
             #expect(
                 files.contains { $0.contains("\n" + flush(block)) },
