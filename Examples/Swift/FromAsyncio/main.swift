@@ -1,6 +1,8 @@
 // What the article "From asyncio to Ringlet" shows, compiled and run: a file for each of its sections.
 // `Tests/ArchitectureTests/ArticleTests.swift` checks that each block of the article stands in one of them.
 
+// First, while there are no other threads that could take the signal.
+try showSignals()
 try showRunning()
 try showEmbedding()
 try showCallbacks()
