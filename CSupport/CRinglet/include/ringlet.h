@@ -36,7 +36,9 @@
  *   Memory    Belongs to whoever allocated it. The library never returns memory to be freed with
  *             free(), and copies names. A buffer belongs to the kernel until the call returns.
  *   Unwinding Nothing may leave a coroutine's function but its return: no C++ exception, panic,
- *             longjmp or pthread_exit.
+ *             longjmp or pthread_exit. A C++ exception that nothing in the function catches ends the
+ *             process by std::terminate, whatever the code outside would catch. The same holds for
+ *             the functions of a ringlet_coroutine and of a generator.
  *   Threads   Need not be attached. A coroutine stays on one thread from beginning to end.
  *   fork      In the child of a fork of a process that had used the library, nothing of it exists:
  *             every call that needs a scheduler, task or queue returns RINGLET_E_FORK, and
@@ -618,6 +620,25 @@ void ringlet_queue_destroy(ringlet_queue *queue);
  * Each belongs to the thread that created it: on every other thread a call returns -EPERM and does
  * nothing, except for ringlet_coroutine_state() and ringlet_coroutine_release(). In the child of a
  * fork those of the thread that forked work on.
+ *
+ * Inside a task the function may call what a task may: where that waits, the whole task does, with
+ * the coroutine on it. Until the wait is over, other tasks of the thread find the coroutine
+ * RINGLET_COROUTINE_WAITING, and their switches to it return -EBUSY. While it is in a switch any code
+ * of its thread may switch to it, another task too. Outside a task calls that wait return -EPERM.
+ *
+ * What runs on one thread is interleaved, so code that two coroutines enter must be re-entrant; a
+ * mutex that is held over a switch is held by the thread, and whoever locks it next there waits for
+ * ever. No signal handler may switch. What the thread-local variables of other libraries hold is the
+ * thread's, but errno and C++ exceptions that are being handled are each coroutine's own.
+ *
+ * A thread that exits unwinds what was released on other threads; what is still referred to is never
+ * unwound, and its stack is lost. A process that exits unwinds nothing. Its exit handlers may use
+ * coroutines; if exit() was called in one, they run in that.
+ *
+ * Coroutines of Swift have more: an outcome that can be asked for, a close for which the caller stands
+ * in for the parent, task-locals, a tracer, backtraces, figures of stacks, and counters of the process.
+ * In C an end is told by what the parent's switch returns, and by the state. To end a coroutine that
+ * others refer to and go on here, make ringlet_coroutine_current() its parent and throw -ECANCELED.
  */
 
 typedef struct ringlet_coroutine ringlet_coroutine;
@@ -639,7 +660,8 @@ enum {
     RINGLET_COROUTINE_PENDING = 0,
     /* The calling code runs in it. */
     RINGLET_COROUTINE_RUNNING = 1,
-    /* It has resumed something else and waits for it. */
+    /* It is part of a task that waits, or waits for what it resumed: the function of one that it
+       releases, a coroutine of Swift. */
     RINGLET_COROUTINE_WAITING = 2,
     /* In a switch. */
     RINGLET_COROUTINE_SUSPENDED = 3,
@@ -678,8 +700,10 @@ int32_t ringlet_coroutine_create(ringlet_coroutine_function function, void *user
  * parent, or from ringlet_coroutine_throw();
  *   -ECANCELED   the exit signal: the function is to return, or a child has exited
  *   -EPERM       the coroutine belongs to another thread
- *   -EBUSY       it is not suspended in a switch, but waits for something that it resumed
- *   -ENOMEM      there is no memory for a stack
+ *   -EBUSY       it is RINGLET_COROUTINE_WAITING
+ *   -ENOMEM      there is no memory for a stack. The coroutine has not begun, and may be switched to
+ *                again. (A parent that the end of its child would begin ends instead, and this is what
+ *                its own parent is told.)
  * Safety: owner-thread. Since 0.1.0.
  */
 int32_t ringlet_coroutine_switch(ringlet_coroutine *coroutine, void *value, void **result);
@@ -738,7 +762,9 @@ int32_t ringlet_coroutine_state(const ringlet_coroutine *coroutine);
  * Gives up the caller's reference. If the function is suspended and the coroutine is nobody's
  * parent, its switch returns -ECANCELED, as do further ones, and the call returns when the function
  * has; on another thread than its own, that thread does so when it next uses a coroutine, or exits.
- * NULL is allowed and does nothing.
+ * One that runs or waits goes on to its next switch, which sends its value and is where it is unwound.
+ * A function that goes on all the same is given up after a hundred switches that returned -ECANCELED:
+ * it stays suspended, which is said on stderr, and its stack is lost. NULL is allowed and does nothing.
  *
  * Safety: any-thread. Since 0.1.0.
  */
@@ -748,8 +774,9 @@ void ringlet_coroutine_release(ringlet_coroutine *coroutine);
  * Generators
  *
  * A function that produces values one at a time, from any depth of calls, on a stack of its own. It
- * needs no scheduler. Inside a coroutine its function may call what a coroutine may, which suspends
- * the coroutine in the middle of a step.
+ * needs no scheduler. Inside a task its function may call what a task may, such as ringlet_read(),
+ * which suspends the task in the middle of a step. What is said of coroutines above about mutexes,
+ * signal handlers and exits holds here, too.
  *
  *     static int64_t count(ringlet_generator *generator, void *user_data)
  *     {
@@ -768,7 +795,8 @@ void ringlet_coroutine_release(ringlet_coroutine *coroutine);
  *
  * A generator belongs to the thread that created it: every call on another returns -EPERM and does
  * nothing. Values are pointers that the library passes on and never looks at. Where they are received,
- * the place may be NULL.
+ * the place may be NULL. Generators of Swift can also be asked for their name, their state and what
+ * they delegate to.
  */
 
 typedef struct ringlet_generator ringlet_generator;
@@ -800,7 +828,7 @@ int32_t ringlet_generator_create(ringlet_generator_function function, void *user
  *   -EINVAL   generator is NULL
  *   -EPERM    this is not the thread that created it
  *   -EBUSY    it is running: this is its own function, or one that it called or delegates to
- *   -ENOMEM   no memory for a stack
+ *   -ENOMEM   no memory for a stack: the function was not called, and the next step tries again
  * Safety: owner-thread. Since 0.1.0.
  */
 int32_t ringlet_generator_next(ringlet_generator *generator, void **value);
@@ -815,7 +843,11 @@ int32_t ringlet_generator_send(ringlet_generator *generator, void *sent, void **
 
 /*
  * As ringlet_generator_next(), but the pending yield returns status, which is negative. A function
- * that was not called yet never is.
+ * that was not called yet never is. While the function delegates, it is the innermost that is told.
+ *
+ * -ECANCELED is a status like others here, unlike with ringlet_coroutine_throw(): what the function
+ * yields next is a value, and an outer function goes on with what the inner one returns. The end is
+ * ringlet_generator_close().
  *
  * Returns: as ringlet_generator_next(); status itself when there is no yield to return it, because the
  * function has returned before, or never was called; -EINVAL also when status is not negative.

@@ -20,7 +20,7 @@ func showEnds() throws {
     failing = nil
 
     UnseenError.setHandler(before)
-    expect(notes.all == ["unwound", "coroutine Stop()"], "a drop unwinds, and an error is reported")
+    expect(notes.all == ["unwound", "coroutine Stop()"], "what a drop does, and what is reported")
 
     try showClosing()
 }

@@ -36,6 +36,6 @@ func showGeneratorStates() throws {
         var word = try yield("first")
         while let received = word { word = try yield("again \(received)") }
     }
-    expect(try echo.next() == "first" && echo.send("hello") == "again hello", "send(None) is next()")
+    expect(try echo.next() == "first" && echo.send("hello") == "again hello", "send(None) is next")
     while let word = try echo.next() { print(word) }
 }

@@ -102,9 +102,68 @@ static void touch_queue(void)
     REQUIRE(read(ringlet_queue_descriptor(queue), &count, sizeof count) < 0 && errno == EAGAIN);
 }
 
+/* Coroutines and generators need no scheduler: those that the thread had before go on in the child. */
+static ringlet_coroutine *coroutine;
+static ringlet_generator *generator;
+
+static int32_t add_up(void *user_data, void *value, void **result)
+{
+    intptr_t sum = 0;
+    (void)user_data;
+    (void)result;
+    for (;;) {
+        sum += (intptr_t)value;
+        int32_t status = ringlet_coroutine_switch(NULL, as_pointer(sum), &value);
+        if (status < 0) return status;
+    }
+}
+
+static int64_t count(ringlet_generator *self, void *user_data)
+{
+    (void)user_data;
+    int32_t status = 0;
+    for (intptr_t number = 1; status == 0; number++) {
+        status = ringlet_generator_yield(self, as_pointer(number), NULL);
+    }
+    return status;
+}
+
+static void step_both(intptr_t sum, intptr_t number)
+{
+    void *value = NULL;
+    REQUIRE_EQUAL(ringlet_coroutine_switch(coroutine, as_pointer(10), &value), 0);
+    REQUIRE_EQUAL((intptr_t)value, sum);
+    REQUIRE_EQUAL(ringlet_generator_next(generator, &value), 1);
+    REQUIRE_EQUAL((intptr_t)value, number);
+}
+
+static void go_on_with_both(void)
+{
+    int64_t result = 0;
+    step_both(20, 2);
+    ringlet_coroutine_release(coroutine);
+    REQUIRE_EQUAL(ringlet_generator_close(generator, &result), 1);
+    REQUIRE_EQUAL(result, -ECANCELED);
+    REQUIRE_EQUAL(ringlet_generator_release(generator), 0);
+    REQUIRE_EQUAL(ringlet_generator_create(count, NULL, 0, &generator), 0);
+    REQUIRE_EQUAL(ringlet_generator_next(generator, NULL), 1);
+}
+
+static void suspend_both_and_fork(void)
+{
+    REQUIRE_EQUAL(ringlet_coroutine_create(add_up, NULL, "adds", 0, &coroutine), 0);
+    REQUIRE_EQUAL(ringlet_generator_create(count, NULL, 0, &generator), 0);
+    step_both(10, 1);
+    REQUIRE_EQUAL(in_child(go_on_with_both), 0);
+    step_both(20, 2);
+    ringlet_coroutine_release(coroutine);
+    REQUIRE_EQUAL(ringlet_generator_release(generator), 0);
+}
+
 int main(void)
 {
     ringlet_completion record;
+    suspend_both_and_fork();
     scheduler = make_scheduler(2);
     REQUIRE_EQUAL(ringlet_queue_create(&queue), 0);
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
