@@ -30,16 +30,20 @@ public struct UnixSignal: RawRepresentable, Hashable, Sendable {
 /// Signals as something to wait for, instead of handlers that interrupt.
 ///
 /// Make it before the scheduler: it blocks the signals in the calling thread, and threads that are started later
-/// inherit that. A thread that does not block them would take the signal's default action.
+/// inherit that. A thread that does not block them would take the signal's default action. They stay blocked when the
+/// listener is gone.
 public final class SignalListener: Sendable {
     private let descriptor: Descriptor
 
-    /// - Throws: `Errno.invalidArgument` for something that is no signal.
+    /// - Throws: `Errno.invalidArgument` for something that is no signal, or none that a process can block.
     public init(for signals: [UnixSignal]) throws {
         descriptor = Descriptor(try SignalCalls.open(signals.map(\.rawValue)))
     }
 
-    /// Waits for the next signal.
+    /// Waits for the next signal. One that has come several times since the last `next()` comes once (signal(7)); of several
+    /// listeners for it one gets it.
+    ///
+    /// - Throws: `CancellationError`; ``TimeoutError``. Nothing is lost then.
     @available(*, noasync, message: "in a task, await next()")
     public func next(deadline: Deadline = .never) throws -> UnixSignal {
         var record = Buffer(capacity: SignalCalls.recordSize)
@@ -50,7 +54,7 @@ public final class SignalListener: Sendable {
         return Self.signal(in: record)
     }
 
-    /// Waits for the next signal.
+    /// Waits for the next signal; as the form for fibers.
     public func next(deadline: Deadline = .never) async throws -> UnixSignal {
         var record = Buffer(capacity: SignalCalls.recordSize)
         let count = try await descriptor.perform(

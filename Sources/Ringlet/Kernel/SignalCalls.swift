@@ -10,7 +10,10 @@ enum SignalCalls {
         var set = sigset_t()
         unsafe sigemptyset(&set)
         for signal in signals {
-            guard unsafe sigaddset(&set, signal) == 0 else { throw Errno.invalidArgument }
+            // The kernel would leave these two out without a word (signalfd(2)).
+            guard signal != SIGKILL, signal != SIGSTOP, unsafe sigaddset(&set, signal) == 0 else {
+                throw Errno.invalidArgument
+            }
         }
         let error = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
         guard error == 0 else { throw Errno(rawValue: error) }
