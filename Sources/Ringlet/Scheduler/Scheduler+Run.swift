@@ -6,8 +6,9 @@ extension Scheduler {
     /// Runs `body` as the main fiber of a new scheduler and returns its value.
     ///
     /// Worker 0 runs on the calling thread, so on the main thread the `MainActor` works too; inside a
-    /// Swift task, whose thread is only lent, it gets a thread of its own. When the body has ended, what
-    /// is left is cancelled and awaited.
+    /// Swift task, whose thread is only lent, it gets a thread of its own. When the body has ended, the
+    /// fibers that are left are cancelled and awaited. Of tasks that are left, which are Swift's, only the
+    /// waits in Ringlet end, with `CancellationError`: start in a group what is to be awaited.
     ///
     /// - Throws: What `body` throws; ``KernelRefusal``, ``SchedulerError`` or `Errno` when the scheduler cannot start;
     ///   ``SchedulerError/stopped`` after ``stop()``; ``InterruptError`` with

@@ -22,6 +22,28 @@ import Testing
         #expect(try await Scheduler.run { try SocketAddress.resolve(host: "::1", port: 2) } == [.loopbackV6(port: 2)])
     }
 
+    @Test func `a look-up does not wait for what blocks in the pool`() async throws {
+        // In a process of its own, whose pool it may fill.
+        await #expect(processExitsWith: .success) {
+            let gate = DispatchSemaphore(value: 0)
+            let running = Counter()
+            let jobs = (0..<2 * ThreadPool.defaultLimit).map { _ in
+                ThreadPool.shared.spawn {
+                    running.add()
+                    gate.wait()
+                }
+            }
+            try await awaitUntil("the pool is full") { running.value == ThreadPool.defaultLimit }
+            let found = try await SocketAddress.resolve(host: "localhost", port: 1)
+            #expect(!found.isEmpty)
+            let inFiber = try await Scheduler.run { try SocketAddress.resolve(host: "localhost", port: 1) }
+            #expect(inFiber == found)
+            #expect(running.value == ThreadPool.defaultLimit && !jobs[0].isFinished)
+            for _ in jobs { gate.signal() }
+            for job in jobs { try await job.join() }
+        }
+    }
+
     @Test(arguments: ["", "name\0other", "a..b"])
     func `what is no name is not found`(_ host: String) async throws {
         let error = NameLookupError(host: host, reason: .notFound)
