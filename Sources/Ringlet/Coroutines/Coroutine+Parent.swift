@@ -2,7 +2,8 @@ extension Coroutine {
     /// Where control goes when the body ends, and what is switched to this coroutine afterwards:
     /// the coroutine of the family that was current when this one was made, until
     /// ``setParent(_:)`` changes it. Nil: the code outside. Control passes over ancestors that have
-    /// ended; one that has not begun is started.
+    /// ended; one that has not begun is started. A parent that has ended and that nobody else refers to may be
+    /// forgotten, so that its own parent stands here: a coroutine that makes its successor and ends leaves nothing.
     public var parent: Coroutine? {
         core.parent.map { unsafe unsafeDowncast($0, to: Coroutine.self) }
     }
@@ -29,6 +30,7 @@ extension Coroutine {
                 ancestor = next.core.parent
             }
         }
-        core.parent = parent
+        parent?.core.forgetAncestors()
+        core.setParent(parent)
     }
 }

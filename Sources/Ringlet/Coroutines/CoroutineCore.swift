@@ -43,10 +43,12 @@ class CoroutineCore: RawContext, @unchecked Sendable {
         unsafe head.family = unsafeBitCast(family, to: UnsafeRawPointer.self)
         unsafe head.shares_locals = locals == .shared
         if locals == .copied { unsafe ownTask = Self.copyLocals() }
+        parent?.core.forgetAncestors()
     }
 
     deinit {
         if locals == .copied, let ownTask = unsafe ownTask { unsafe Self.endTask(ownTask) }
+        freeAncestors()
     }
 
     /// The user's object, for as long as there is one.
@@ -190,11 +192,6 @@ class CoroutineCore: RawContext, @unchecked Sendable {
         _ family: ObjectIdentifier, _ place: UnsafeMutableRawPointer
     ) throws -> Passage {
         try unsafe begin(to: nil, family, place)
-    }
-
-    /// This one, or its nearest ancestor that has not ended.
-    final func nearestLiving() -> CoroutineCore? {
-        state == .ended ? parent?.core.nearestLiving() : self
     }
 
     /// Begins a transfer from wherever this code runs; nil is the code outside the family. Without a
