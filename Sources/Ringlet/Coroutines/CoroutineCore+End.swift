@@ -13,6 +13,8 @@ extension CoroutineCore {
         var delivery = Delivery(error: error)
         let origin = Self.running(in: family)
         if origin?.isClosing != true, state == .pending {
+            // Asked before this one ends, since a refusal changes nothing.
+            if let heir = parent?.core.nearestLiving(), heir !== origin { _ = try unsafe heir.readyRecord() }
             end(with: error)
             discard()
         }

@@ -101,8 +101,9 @@ class RawContext: @unchecked Sendable {
         unsafe Unmanaged<RawContext>.fromOpaque(owner).release()
     }
 
-    /// Ends a body that has not begun.
+    /// Ends a body that has not begun. What it has captured may run code of the user, which finds it ended.
     final func discard() {
+        state = .ended
         dropBody()
         finish()
     }

@@ -1,4 +1,5 @@
 import Ringlet
+import SystemPackage
 import Testing
 
 /// Errors thrown into coroutines, and how they end.
@@ -135,6 +136,35 @@ import Testing
             Issue.record("\([returned, failed, closed].map(\.outcome))")
             return
         }
+    }
+
+    @Test func `an error that no ancestor can take here changes nothing`() throws {
+        let parent = Coroutine<Int>(name: "parent") { _ in
+            let child = Coroutine<Int> { first in first + 1 }
+            // To another family the parent is the code outside, which waits.
+            let stranger = Coroutine<String> { _ in
+                #expect(throws: CoroutineError.notSuspended(coroutine: "coroutine 'parent'")) {
+                    try child.throw(Failure(number: 2))
+                }
+                #expect(child.state == .pending && child.outcome == nil)
+                return ""
+            }
+            _ = try stranger.switch("")
+            return try child.switch(1)
+        }
+        #expect(try parent.switch(0) == 2)
+    }
+
+    @Test func `nor does one for a parent that gets no stack`() throws {
+        let parent = Coroutine<Int>(stackSize: 1000) { first in first }
+        let child = Coroutine<Int> { first in first + 1 }
+        try child.setParent(parent)
+        for _ in 1...2 {
+            #expect(throws: Errno.invalidArgument) { try child.throw(Failure(number: 2)) }
+            #expect(child.state == .pending && parent.state == .pending)
+        }
+        try child.setParent(nil)
+        #expect(try child.switch(1) == 2)
     }
 
     @Test func `a body that will not end is given up, and can be closed again`() throws {
