@@ -52,13 +52,13 @@ extension CoroutineCore {
             return nil
         }
         coroutines.noteOrigin(unsafe handle?.takeUnretainedValue())
-        let delivery =
+        var delivery =
             ending == .returned
             ? Delivery(courier: self)
             : Delivery(error: failure ?? CoroutineExit(), isExit: failure == nil)
-        let ancestor = parent
+        delivery.sender = self
         finish()
-        return unsafe coroutines.deliver(delivery, to: ancestor?.core)
+        return unsafe coroutines.deliver(delivery, to: parent?.core)
     }
 
     /// Unwinds a coroutine that has switched to `target` and that nobody can switch to again.
@@ -72,6 +72,7 @@ extension CoroutineCore {
         let next = unsafe target.map { unsafe core(of: $0).takeUnretainedValue() }
         let coroutines = CoroutineThread.current
         var delivery = coroutines.takeDelivery()
+        delivery.sender = origin
         if let place = unsafe delivery.place {
             // What it sends lies in the frame that is about to be unwound.
             unsafe origin.stash(place)
@@ -164,7 +165,8 @@ extension CoroutineThread {
                     // There is no stack: the error goes on to its parent.
                     next.end(with: error)
                     next.discard()
-                    delivery = Delivery(error: error)
+                    (delivery.error, delivery.isExit, delivery.courier) = (error, false, nil)
+                    unsafe delivery.place = nil
                 }
             case .running, .ended: break
             }

@@ -11,13 +11,14 @@ extension CoroutineCore {
     /// What the loop leaves to Swift: see ``cctx_coroutine_stopped``.
     static let hasStopped: cctx_coroutine_stopped = { stopped, outside in
         let core = unsafe core(of: stopped)
+        let thread = unsafe cctx_current_raw_thread()
+        // What runs from here on is code outside: the one that has stopped may have no stack any more.
+        unsafe (thread.pointee.current, thread.pointee.carrier) = (outside.pointee.current, outside.pointee.carrier)
         if unsafe stopped.pointee.context.finished {
             return unsafe core.takeUnretainedValue().bequeath()
         }
-        let thread = unsafe cctx_current_raw_thread()
         if unsafe core._withUnsafeGuaranteedRef({ $0.state == .running }) {
             // Not by its own wish: something on its strand waits.
-            unsafe (thread.pointee.current, thread.pointee.carrier) = (outside.pointee.current, outside.pointee.carrier)
             passOn()
             unsafe outside.pointee = cctx_outside(current: thread.pointee.current, carrier: thread.pointee.carrier)
             return unsafe stopped

@@ -15,6 +15,9 @@ final class CoroutineThread: @unchecked Sendable {
         var place: UnsafeMutableRawPointer?
         /// The value is kept by a coroutine, which has ended.
         var courier: CoroutineCore?
+        /// Who has ended, or was unwound. The last reference to it goes with this, when somebody has control again: what
+        /// it is freed with, as the outcomes of its ancestors, may run code of the user, which may switch.
+        var sender: CoroutineCore?
         /// This is thrown.
         var error: (any Error)?
         /// The error is the exit of a child, which is not thrown where there is nothing to return.
