@@ -47,12 +47,15 @@ final class AsyncGeneratorCore<Element: Sendable, Sent: Sendable, Return: Sendab
     // MARK: The end
 
     func close() async throws -> Return? {
-        if turn.withLock({ $0.discard() }) { dropBody() }
-        if state == .ended { return nil }
+        if turn.withLock({ $0.discard() }) {
+            dropBody()
+            return nil
+        }
         do {
-            if try await exchange(.error(GeneratorExit())) != nil {
-                throw GeneratorError.ignoredExit
-            }
+            if try await exchange(.exit) != nil { throw GeneratorError.ignoredExit }
+        } catch is GeneratorTurn.HasEnded {
+            // Perhaps by somebody else's step a moment ago: what it failed with stays.
+            return nil
         } catch is GeneratorExit {
             turn.withLock { $0.failure = nil }
         }

@@ -105,7 +105,11 @@ class AsyncGeneratorState<Element: Sendable, Sent: Sendable>: @unchecked Sendabl
             switch turn.withLock({ $0.take(delivery, for: consumer, makeTask: makeTask) }) {
             case .begun: break
             case .resume(let body):
-                if case .error(let error) = delivery { incoming = error } else { sent = value }
+                switch delivery {
+                case .error(let error): incoming = error
+                case .exit: incoming = GeneratorExit()
+                case .start, .value, .nothing: sent = value
+                }
                 body.resume()
             case .over:
                 isOver = true

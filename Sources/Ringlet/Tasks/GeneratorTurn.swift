@@ -73,7 +73,12 @@ struct GeneratorTurn {
         /// A value that need not be sent: it may also be the start.
         case nothing
         case error(any Error)
+        /// ``GeneratorExit``, for one that has not ended.
+        case exit
     }
+
+    /// Answers an exit for one that somebody else's step has ended.
+    struct HasEnded: Error {}
 
     enum Move {
         /// The body's task has been made.
@@ -94,8 +99,10 @@ struct GeneratorTurn {
         case (.running, _), (.offered, _), (.ending, _):
             return .refused(GeneratorError.alreadyRunning)
         case (.ended, .error(let error)): return .refused(error)
+        case (.ended, .exit): return .refused(HasEnded())
         case (.ended, _): return .over
-        case (.pending, .value): return .refused(GeneratorError.notStarted)
+        // One that has not begun is discarded instead (see `close`).
+        case (.pending, .value), (.pending, .exit): return .refused(GeneratorError.notStarted)
         case (.suspended, .start): return .refused(GeneratorError.alreadyStarted)
         case (.pending, .error(let error)):
             side = .ended

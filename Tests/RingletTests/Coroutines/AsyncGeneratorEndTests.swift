@@ -19,6 +19,22 @@ import Testing
         #expect(held.isFinished)
     }
 
+    @Test func `a close that comes after the end by another step leaves its failure`() async throws {
+        var turn = GeneratorTurn()
+        var answer: GeneratorTurn.Move?
+        await Resumption.wait { caller in
+            _ = turn.take(.start, for: caller) { Task {} }
+            _ = turn.finish(Failure(number: 18))
+            answer = turn.take(.exit, for: caller) { Task {} }
+            caller.resume()
+        }
+        guard case .refused(is GeneratorTurn.HasEnded) = answer, case .ended = turn.side else {
+            Issue.record("\(String(describing: answer))")
+            return
+        }
+        #expect(turn.failure as? Failure == Failure(number: 18))
+    }
+
     // MARK: Ends that nobody waits for
 
     @Test func `what a body throws at an end that nobody waits for is reported`() async throws {
