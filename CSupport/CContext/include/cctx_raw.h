@@ -137,6 +137,9 @@ static inline void cctx_raw_share(cctx_raw *raw) {
 // switch of fibers in between.
 bool cctx_raw_is_below(const cctx_raw *raw);
 
+// In the child of a fork, the words of the thread that forked, once cctx_watch_forks was called; else NULL.
+const cctx_raw_thread *_Nullable cctx_raw_forker(void);
+
 // True when code of a coroutine runs on a thread. For counts: any thread, while `thread` exists.
 bool cctx_raw_is_running(const cctx_raw_thread *thread);
 

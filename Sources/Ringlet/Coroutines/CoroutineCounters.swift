@@ -25,23 +25,44 @@ public struct CoroutineCounters: Hashable, Sendable {
 
 /// Where the figures come from.
 final class CoroutineCounts: Sendable {
-    static let shared = CoroutineCounts()
+    private static let ofProcess = PerProcess(CoroutineCounts()) { $0.inChild() }
+
+    static var shared: CoroutineCounts { ofProcess.object }
 
     let live = Atomic<Int>(0)
     let leaked = Atomic<Int>(0)
-    /// The threads that have used coroutines or generators and have not exited.
-    private let threads = Mutex<[Entry]>([])
+    /// The threads that have used coroutines or generators and have not exited. Another thread may hold it at a fork.
+    private let threads = PlainLock<[Entry]>([])
+
+    deinit {
+        threads.destroy()
+    }
+
+    /// The same in the child of a fork, which has one of the threads. What was suspended on the others never goes on.
+    private func inChild() -> CoroutineCounts {
+        let counts = CoroutineCounts()
+        let live = live.load(ordering: .relaxed)
+        counts.live.store(live, ordering: .relaxed)
+        var ofForker = 0
+        if let words = unsafe cctx_raw_forker(), let state = unsafe words.pointee.state {
+            let thread = unsafe Unmanaged<RawThread>.fromOpaque(state).takeUnretainedValue()
+            counts.threads.withLock { $0 = [unsafe Entry(thread: thread, words: words)] }
+            ofForker = thread.coroutines.live
+        }
+        counts.leaked.store(live - ofForker, ordering: .relaxed)
+        return counts
+    }
 
     /// A thread, and its words, which it writes alone and others may read while it is listed.
     @safe
     private struct Entry: @unchecked Sendable {
         let thread: RawThread
-        let words: UnsafeMutablePointer<cctx_raw_thread>
+        let words: UnsafePointer<cctx_raw_thread>
     }
 
     /// `thread` is the calling one.
     func threadBegins(_ thread: RawThread) {
-        let entry = unsafe Entry(thread: thread, words: cctx_current_raw_thread())
+        let entry = unsafe Entry(thread: thread, words: UnsafePointer(cctx_current_raw_thread()))
         threads.withLock { $0.append(entry) }
     }
 

@@ -15,8 +15,9 @@ final class CoroutineThread: @unchecked Sendable {
         var place: UnsafeMutableRawPointer?
         /// The value is kept by a coroutine, which has ended.
         var courier: CoroutineCore?
-        /// Who has ended, or was unwound. The last reference to it goes with this, when somebody has control again: what
-        /// it is freed with, as the outcomes of its ancestors, may run code of the user, which may switch.
+        /// Who has ended, or was unwound. The last reference to it goes with this, when somebody
+        /// has control again: what it is freed with, as the outcomes of its ancestors, may run code
+        /// of the user, which may switch.
         var sender: CoroutineCore?
         /// This is thrown.
         var error: (any Error)?
@@ -42,21 +43,25 @@ final class CoroutineThread: @unchecked Sendable {
     private var delivery = Delivery()
     var tracing = CoroutineTracing()
     /// Coroutines that have begun and not ended, without those that were given up.
-    private(set) var live = 0
+    /// Written by this thread.
+    private let liveCount = Atomic<Int>(0)
+    var live: Int { liveCount.load(ordering: .relaxed) }
+
+    private func countLive(_ change: Int) { liveCount.store(live + change, ordering: .relaxed) }
 
     func coroutineBegins() {
-        live += 1
+        countLive(1)
         CoroutineCounts.shared.live.add(1, ordering: .relaxed)
     }
 
     func coroutineEnds() {
-        live -= 1
+        countLive(-1)
         CoroutineCounts.shared.live.subtract(1, ordering: .relaxed)
     }
 
     /// Its stack stays for ever.
     func coroutineIsGivenUp() {
-        live -= 1
+        countLive(-1)
         CoroutineCounts.shared.leaked.add(1, ordering: .relaxed)
     }
 

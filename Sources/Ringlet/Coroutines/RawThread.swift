@@ -19,15 +19,19 @@ final class RawThread: @unchecked Sendable {
     /// The one that was used last. Unchecked: alone, and never passed inout.
     @exclusivity(unchecked) private var lastPool: (stackSize: Int, pool: OpaquePointer)?
 
-    private struct Inbox {
-        var dropped: [RawContext] = []
-        var hasExited = false
-    }
-
     // For any thread.
-    private let inbox = Mutex(Inbox())
+    private let inboxes: PerProcess<RawThreadInbox>
+    private var inbox: PlainLock<RawThreadInbox.Content> { inboxes.object.content }
     /// The thread's words, for as long as it exists; other threads hold the lock.
-    private let words = unsafe cctx_current_raw_thread()
+    private let words: UnsafeMutablePointer<cctx_raw_thread>
+
+    /// Of the calling thread.
+    private init() {
+        let words = unsafe cctx_current_raw_thread()
+        unsafe self.words = words
+        let number = UInt(bitPattern: words)
+        inboxes = PerProcess(RawThreadInbox()) { $0.inChild(ofThread: number) }
+    }
 
     /// The calling thread's.
     static var current: RawThread {
@@ -141,6 +145,7 @@ final class RawThread: @unchecked Sendable {
     @inline(never)
     private static func begin() -> RawThread {
         _ = cctx_install_overflow_report()
+        cctx_watch_forks()
         let thread = RawThread()
         let state = unsafe Unmanaged.passRetained(thread).toOpaque()
         unsafe pthread_setspecific(key, state)

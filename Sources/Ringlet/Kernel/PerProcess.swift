@@ -18,12 +18,18 @@ final class PerProcess<Object: AnyObject & Sendable>: Sendable {
 
     /// A retained ``Entry``. Written by whoever finds that of the parent.
     private let entry: Atomic<UInt>
-    private let make: @Sendable () -> Object
+    private let renew: @Sendable (Object) -> Object
 
-    init(_ make: @escaping @Sendable () -> Object) {
+    convenience init(_ make: @escaping @Sendable () -> Object) {
+        self.init(make()) { _ in make() }
+    }
+
+    /// - Parameter renew: Makes the child's object of the parent's, whose locks may be held for ever. Threads that come
+    ///   at the same time may each call it, and one of the results is used.
+    init(_ first: Object, renew: @escaping @Sendable (_ old: Object) -> Object) {
         Fork.watch()
-        self.make = make
-        entry = Atomic(Self.retained(Entry(make())))
+        self.renew = renew
+        entry = Atomic(Self.retained(Entry(first)))
     }
 
     /// This process's own. Any thread.
@@ -31,9 +37,11 @@ final class PerProcess<Object: AnyObject & Sendable>: Sendable {
         while true {
             let seen = entry.load(ordering: .acquiring)
             let current = unsafe Self.reference(seen)
-            let found = unsafe current._withUnsafeGuaranteedRef { $0.forks == Fork.count ? $0.object : nil }
+            let (found, old) = unsafe current._withUnsafeGuaranteedRef {
+                ($0.forks == Fork.count ? $0.object : nil, $0.object)
+            }
             if let found { return found }
-            let new = Self.retained(Entry(make()))
+            let new = Self.retained(Entry(renew(old)))
             let (exchanged, _) = entry.compareExchange(
                 expected: seen, desired: new, ordering: .acquiringAndReleasing)
             if !exchanged { unsafe Self.reference(new).release() }

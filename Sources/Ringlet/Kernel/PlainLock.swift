@@ -25,6 +25,13 @@ struct PlainLock<Value>: @unchecked Sendable {
         return try unsafe body(&value.pointee)
     }
 
+    /// Nil when somebody holds it, in the child of a fork perhaps for ever.
+    func withLockIfAvailable<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result? {
+        guard unsafe pthread_mutex_trylock(mutex) == 0 else { return nil }
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        return try unsafe body(&value.pointee)
+    }
+
     /// Nobody may hold it, nor reach it any more.
     func destroy() {
         unsafe pthread_mutex_destroy(mutex)
