@@ -34,8 +34,27 @@ extension AnyCoroutine {
     /// coroutines that the body has resumed. Reads the symbol tables of files, which takes
     /// milliseconds for each function that was not seen before.
     public final var backtrace: [CoroutineFrame]? {
-        guard core.isOnOwnThread, core.state == .suspended, let record = unsafe core.record
-        else { return nil }
+        guard core.isOnOwnThread, core.state == .suspended else { return nil }
+        return core.frames
+    }
+}
+
+extension Generator {
+    /// The calls that are in progress in a suspended body, innermost first: at first those of the
+    /// innermost body that it delegates to, at last its own. Nil in every other state, and on other
+    /// threads. The innermost ones of each body are the library's own.
+    ///
+    /// Otherwise as ``AnyCoroutine/backtrace``.
+    public var backtrace: [CoroutineFrame]? {
+        guard core.isOnOwnThread, core.state == .suspended, !core.isRunning else { return nil }
+        return core.chain.reversed().flatMap(\.frames)
+    }
+}
+
+extension RawContext {
+    /// The calls on the stack of one that does not run.
+    fileprivate final var frames: [CoroutineFrame] {
+        guard let record = unsafe record else { return [] }
         return unsafe returnAddresses(on: &record.pointee.context, limit: 256).map(CoroutineFrame.init(at:))
     }
 }

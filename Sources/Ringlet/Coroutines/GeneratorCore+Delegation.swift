@@ -25,6 +25,11 @@ extension GeneratorCore {
         return unsafe last
     }
 
+    /// This one, the one that it delegates to, and so on.
+    final var chain: [GeneratorCore] {
+        Array(sequence(first: self) { unsafe $0.delegate?.takeUnretainedValue() })
+    }
+
     final var isRunning: Bool {
         if state == .running { return true }
         return unsafe innermost._withUnsafeGuaranteedRef { $0.state == .running }
