@@ -21,13 +21,15 @@
 /// for good, as it would the callee of an `await`. The step ends when the body yields or ends.
 /// `close()` passes no cancellation on: what the body does at its end is not cut short.
 ///
-/// **Lifetime.** A body that has begun is always brought to its end. When the last reference goes, its
-/// pending `yield` throws ``GeneratorExit``, and its task runs on until it has ended, on its worker.
-/// ``Scheduler/shutdown(deadline:)`` and the end of `Scheduler.run` do the same for all generators that
-/// began on the scheduler, and wait for them before anything else is cancelled; one that is in the
-/// middle of a step has its task cancelled, as has one that takes longer than ``SchedulerOptions/cleanUpLimit``. Errors that a body throws at such an end are written to
-/// stderr. A body that goes on all the same gets the exit again; after a thousand times that is written,
-/// too, and it stays suspended for ever.
+/// **Lifetime.** A body that has begun is always brought to its end. `closing(_:)` waits for that at the
+/// end of a scope. When the last reference goes, its pending `yield` throws ``GeneratorExit``, and its task
+/// runs on until it has ended, on its worker. ``Scheduler/shutdown(deadline:)`` and the end of
+/// `Scheduler.run` do the same for all generators that began on the scheduler, and wait for them before
+/// anything else is cancelled; one that is in the middle of a step has its task cancelled, as has one that
+/// takes longer than ``SchedulerOptions/cleanUpLimit``. One that begins while this goes on, in the clean-up
+/// of another, works, and is for those who use it to close. Errors that a body throws at such an end are
+/// written to stderr. A body that goes on all the same gets the exit again; after a thousand times that is
+/// written, too, and it stays suspended for ever.
 public final class AsyncGenerator<Element: Sendable, Sent: Sendable, Return: Sendable>: Sendable {
     let core: AsyncGeneratorCore<Element, Sent, Return>
 
@@ -87,7 +89,8 @@ public final class AsyncGenerator<Element: Sendable, Sent: Sendable, Return: Sen
     }
 
     /// Ends the body: its pending `yield` throws ``GeneratorExit``, and the call returns when the body
-    /// has ended. A body that has not begun never runs. Closing twice does nothing.
+    /// has ended. A body that has not begun never runs. Closing twice does nothing. For the end of a scope there is
+    /// `closing(_:)`.
     ///
     /// - Returns: What the body returned, if it caught the exit and did so. Nil otherwise, and when it
     ///   had ended before.
