@@ -1,9 +1,11 @@
 extension Coroutine {
     /// Where control goes when the body ends, and what is switched to this coroutine afterwards:
-    /// the coroutine of the family that was current when this one was made, until
-    /// ``setParent(_:)`` changes it. Nil: the code outside. Control passes over ancestors that have
-    /// ended; one that has not begun is started. A parent that has ended and that nobody else refers to may be
-    /// forgotten, so that its own parent stands here: a coroutine that makes its successor and ends leaves nothing.
+    /// the coroutine of the family that was current when this one was made, until ``setParent(_:)``
+    /// changes it. Nil: the code outside. Control passes over ancestors that have ended, and, when
+    /// a body ends, over those that wait; one that has not begun is started, or ends with the error
+    /// if it gets no stack, which goes on to its own parent then. (A direct switch to it leaves it
+    /// as it was.) A parent that has ended and that nobody else refers to may be forgotten, so that
+    /// its own parent stands here: a coroutine that makes its successor and ends leaves nothing.
     public var parent: Coroutine? {
         core.parent.map { unsafe unsafeDowncast($0, to: Coroutine.self) }
     }

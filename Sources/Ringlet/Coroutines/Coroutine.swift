@@ -46,6 +46,13 @@
 /// until the body ends: use ``close()``, or let it end. A coroutine that is still referred to when
 /// its thread exits keeps its stack for ever.
 ///
+/// **What must not be held over a switch.** A lock that is held belongs to the thread, not to the
+/// coroutine: another coroutine of the thread that wants it blocks the thread for ever, or, where
+/// the lock is recursive, gets it. C code that calls back into a coroutine which switches is
+/// suspended in the middle, and may be entered again by those that go on: it has to be re-entrant.
+/// A signal handler must not switch, nor make or drop a coroutine: what it has interrupted would be
+/// left in the middle.
+///
 /// **Tasks and fibers.** The body belongs to no task: `Task.isCancelled` is false, task-locals of
 /// the code that switches are not visible, and those that the body binds are its own;
 /// ``CoroutineLocals`` offers copies of them, or those of whoever resumes. (Where the runtime's
@@ -88,7 +95,8 @@ public final class Coroutine<Value>: AnyCoroutine {
     /// value that came along.
     ///
     /// A switch to the current coroutine returns its own value. A switch to one that has ended goes
-    /// to its nearest ancestor that has not. Constant time, no allocation after the first.
+    /// to its nearest ancestor that has not; if that waits, as the code outside another family or with its fiber, the
+    /// switch is refused. Constant time, no allocation after the first.
     ///
     /// - Throws: The error of a body that ended and gave control back to the caller, or what was
     ///   thrown into it; ``CoroutineExit`` in a coroutine that is being closed; ``CoroutineError``;
@@ -142,7 +150,8 @@ public final class Coroutine<Value>: AnyCoroutine {
     ///
     /// A body that has not begun never runs: the coroutine ends, and the error goes to its parent.
     /// An error for one that has ended goes to its nearest ancestor that has not. In both cases
-    /// ``CoroutineExit`` arrives there as the exit of a child.
+    /// ``CoroutineExit`` arrives there as the exit of a child. If that ancestor cannot take it, because it waits or
+    /// gets no stack, the call throws that, and nothing has changed.
     ///
     /// - Throws: As ``switch(_:)``; `error` itself, if it is the caller that it goes to.
     @discardableResult

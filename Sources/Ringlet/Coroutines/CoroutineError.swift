@@ -29,8 +29,8 @@ public enum CoroutineError: Error, Hashable, Sendable {
     /// then nobody can resume the coroutine any more.
     case wrongThread(coroutine: String, owner: Int32, caller: Int32, ownerHasExited: Bool)
     /// It is not suspended in a switch: it runs further up this stack, as the code outside another
-    /// family, or its fiber waits for something else. Also when it is the nearest living ancestor of the one that
-    /// was switched to or thrown at.
+    /// family, or its fiber waits for something else. Also when it is the nearest living ancestor
+    /// of the one that was switched to or thrown at.
     case notSuspended(coroutine: String)
     /// It would be its own parent.
     case parentIsItself

@@ -1,6 +1,9 @@
 import CContext
 
 /// Which task-locals the body of a coroutine sees, beside those that it binds itself.
+///
+/// Chosen when the coroutine is made, and not changed later: a body that has begun may hold bindings of its own, which
+/// stand on what it saw then.
 public enum CoroutineLocals: Hashable, Sendable {
     /// None: each has its default. The body belongs to no task.
     case empty

@@ -38,6 +38,15 @@
 /// error again; after a thousand times that is said on stderr, and its stack is lost. A generator
 /// that is still referred to when its thread exits keeps its stack for ever.
 ///
+/// A body that refers to its own generator is part of a cycle until it ends: use ``close()``. And
+/// one whose last reference is gone cannot be brought back by its clean-up.
+///
+/// **What must not be held over a yield.** A lock that is held belongs to the thread, not to the
+/// generator: whoever asked for the element and wants it too blocks the thread for ever, or, where
+/// the lock is recursive, gets it. C code that calls back into a body which yields is suspended in
+/// the middle, and may be entered again by those that go on: it has to be re-entrant. A signal
+/// handler must neither yield nor ask for an element.
+///
 /// **Tasks and fibers.** The body belongs to no task: task-locals of the caller are not visible,
 /// and those that it binds are its own. (Where the runtime's word for them is not found at
 /// start-up, do not hold a binding over a `yield`.) Inside a fiber, the body may wait like the
