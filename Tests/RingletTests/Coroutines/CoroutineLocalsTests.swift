@@ -44,6 +44,32 @@ private enum Locals {
         onPlainThread { #expect(throws: Never.self) { try checkScenario() } }
     }
 
+    // The third clause of the scenario, "only shared writes are visible back", has no such form: a task-local is bound
+    // for a scope and never written, so that nothing can come back. What is shared is everything else of the resumer.
+    @Test func `one that shares has its resumer's task, and the others have none or their own`() async {
+        func isCancelledIn(_ locals: CoroutineLocals) throws -> Coroutine<Bool> {
+            Coroutine(locals: locals) { _ in
+                while true {
+                    // One step for a task that is cancelled, one for another.
+                    _ = try Coroutine<Bool>.switchToParent(Task.isCancelled)
+                }
+            }
+        }
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            let (empty, copied, shared) = try (
+                isCancelledIn(.empty), isCancelledIn(.copied), isCancelledIn(.shared)
+            )
+            #expect(try [empty, copied, shared].map { try $0.switch(false) } == [false, false, true])
+            let own = unsafe withUnsafeCurrentTask { unsafe $0?.hashValue }
+            let inside = Coroutine<Int?>(locals: .shared) { _ in unsafe withUnsafeCurrentTask { unsafe $0?.hashValue } }
+            #expect(try inside.switch(nil) == own && own != nil)
+            for coroutine in [empty, copied, shared] { try coroutine.close() }
+        }
+        task.cancel()
+        await #expect(throws: Never.self) { try await task.value }
+    }
+
     @Test func `the same in a task, in a fiber and in another coroutine`() async throws {
         try await Task { try checkScenario() }.value
         onPlainThread {

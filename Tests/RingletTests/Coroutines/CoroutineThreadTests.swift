@@ -46,6 +46,48 @@ import Testing
         unsafe coroutine = nil
     }
 
+    @Test func `a suspended one of a thread that has exited is lost, to every call`() async throws {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            nonisolated(unsafe) var coroutine: Coroutine<Int>?
+            onPlainThread {
+                unsafe coroutine = Coroutine(name: "orphan") { first in try Coroutine.switchToParent(first) }
+                _ = try? unsafe coroutine?.switch(1)
+            }
+            let child = Coroutine<Int> { first in first }
+            for attempt in [
+                { _ = try unsafe coroutine?.switch(2) }, { _ = try unsafe coroutine?.throw(Failure()) },
+                { try unsafe coroutine?.close() }, { try unsafe coroutine?.setParent(child) },
+            ] {
+                guard case .wrongThread("coroutine 'orphan'", _, _, true) = errorThrown(by: attempt) as? CoroutineError
+                else { exit(1) }
+            }
+            guard
+                case .parentOnOtherThread = errorThrown(by: { try unsafe child.setParent(coroutine) })
+                    as? CoroutineError
+            else { exit(2) }
+            #expect(unsafe coroutine?.description == "coroutine 'orphan' (lost)")
+            #expect(unsafe coroutine?.backtrace == nil)
+            unsafe coroutine = nil
+        }
+        try expectReport(result, says: "coroutine 'orphan' was dropped after its thread")
+    }
+
+    @Test func `one that waits says so`() throws {
+        var waiting: Coroutine<Int>?
+        var text = ""
+        let other = Coroutine<String> { _ in
+            text = waiting?.description ?? "none"
+            return ""
+        }
+        waiting = Coroutine(name: "outer") { first in
+            _ = try other.switch("")
+            return first
+        }
+        try waiting?.switch(1)
+        #expect(text == "coroutine 'outer' (waiting)")
+        waiting = nil
+    }
+
     @Test func `scenario 17: sixteen threads at each other's coroutines`() throws {
         let threads = 16
         let rounds = 20

@@ -44,6 +44,37 @@ import Testing
         #expect(AnyCoroutine.tracer == nil)
     }
 
+    @Test func `a tracer that fails where a body would begin takes its place`() throws {
+        let log = Journal<String>()
+        let parent = Coroutine<Int>(name: "parent") { _ in
+            let child = Coroutine<Int>(name: "child") { first in
+                log.note("never")
+                return first
+            }
+            AnyCoroutine.setTracer { transfer in
+                if transfer.target === child { throw Failure(number: 15) }
+            }
+            do {
+                return try child.switch(1)
+            } catch let error as Failure {
+                guard case .failed(let outcome as Failure) = child.outcome else { return -1 }
+                return error.number + outcome.number
+            }
+        }
+        defer { AnyCoroutine.setTracer(nil) }
+        #expect(try parent.switch(0) == 30)
+        #expect(AnyCoroutine.tracer == nil && log.all.isEmpty)
+    }
+
+    @Test func `one that fails in the code outside takes the place of the value that came there`() throws {
+        let coroutine = Coroutine<Int> { first in try Coroutine.switchToParent(first) + 1 }
+        AnyCoroutine.setTracer { transfer in if transfer.target == nil { throw Failure(number: 16) } }
+        defer { AnyCoroutine.setTracer(nil) }
+        #expect(throws: Failure(number: 16)) { try coroutine.switch(1) }
+        #expect(AnyCoroutine.tracer == nil && coroutine.state == .suspended)
+        #expect(try coroutine.switch(2) == 3)
+    }
+
     @Test func `closing and dropping are seen, with nobody for what nobody refers to`() throws {
         let seen = try events {
             let closed = Coroutine(name: "closed") { try Coroutine.switchToParent() }

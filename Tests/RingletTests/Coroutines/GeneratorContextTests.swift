@@ -56,6 +56,29 @@ private enum Locals {
 
     // MARK: Fibers
 
+    @Test func `while the body waits in one fiber it is running for all others`() async throws {
+        try await Scheduler.run { () throws in
+            let (client, server) = try connectedPair()
+            nonisolated(unsafe) let bytes = Generator(of: Int.self) { yield in
+                var buffer = Buffer(capacity: 8)
+                try yield(0)
+                try yield(server.read(into: &buffer))
+            }
+            _ = try unsafe bytes.next()
+            let reader = Fiber { try unsafe bytes.next() }
+            while unsafe !bytes.isRunning { try Fiber.yield() }
+            #expect(throws: GeneratorError.alreadyRunning) { try unsafe bytes.next() }
+            #expect(throws: GeneratorError.alreadyRunning) { try unsafe bytes.throw(Failure()) }
+            #expect(throws: GeneratorError.alreadyRunning) { try unsafe bytes.close() }
+            #expect(unsafe bytes.backtrace == nil)
+            try client.write(Buffer(copying: [1, 2, 3]))
+            #expect(try reader.join() == 3)
+            #expect(try unsafe bytes.next() == nil)
+            try client.close()
+            try server.close()
+        }
+    }
+
     @Test func `a body in a fiber reads from a socket, and others run meanwhile`() throws {
         let log = Journal<String>()
         try Scheduler.run {
