@@ -33,6 +33,18 @@ import Testing
             // Many short steps are no slow one.
             try Fiber(name: "quick") { for _ in 0..<40 { Self.compute(.milliseconds(1)); try Fiber.yield() } }.join()
         }
+        let taskReports = Journal<SlowStepReport>()
+        try await Scheduler.run(Self.options(taskReports)) { () async throws in
+            let slow = taskHere {
+                await Task.yield()
+                Self.compute(.milliseconds(40))
+                await Task.yield()
+            }
+            try await slow.value
+        }
+        let ofTask = try #require(taskReports.all.first { $0.duration >= .milliseconds(40) })
+        #expect(ofTask.fiber == nil && ofTask.callback == nil)
+        #expect(ofTask.description.hasPrefix("a task or watcher ran for"))
         let callbackLine = #line + 2
         try await Scheduler.run(Self.options(reports)) {
             try #require(Scheduler.current).soon { Self.compute(.milliseconds(30)) }

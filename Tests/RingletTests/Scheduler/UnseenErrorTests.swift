@@ -208,6 +208,41 @@ import Testing
         #expect(reports.count == 2)
     }
 
+    /// It is Swift's: neither cancelled nor awaited.
+    @Test func `scenario 33: of a task that is left the wait in Ringlet ends, and the result is kept`() async throws {
+        let left = Journal<Task<Void, any Error>>()
+        @Sendable func leave() throws -> Flag {
+            let waits = Flag()
+            left.note(
+                taskHere {
+                    waits.set()
+                    try await Scheduler.sleep(until: .never)
+                })
+            return waits
+        }
+        @Sendable func leaveInFiber() throws -> String {
+            let waits = try leave()
+            try yieldUntil("it waits") { waits.isSet }
+            return "kept"
+        }
+        @Sendable func leaveInTask() async throws -> String {
+            let waits = try leave()
+            try await yieldTaskUntil("it waits") { waits.isSet }
+            return "kept"
+        }
+        #expect(try await Scheduler.run { () throws in try leaveInFiber() } == "kept")
+        #expect(try await Scheduler.run { () async throws in try await leaveInTask() } == "kept")
+        for seed: UInt64 in 1...50 {
+            #expect(try await Simulation.run(seed: seed) { () throws in try leaveInFiber() } == "kept")
+            #expect(try await Simulation.run(seed: seed) { () async throws in try await leaveInTask() } == "kept")
+        }
+        for task in left.all {
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(!task.isCancelled)
+        }
+        #expect(left.count == 102)
+    }
+
     private struct Leftovers: Sendable {
         weak var scheduler: Scheduler?
         weak var fiber: Fiber<Void>?

@@ -20,6 +20,69 @@ import Testing
         }
     }
 
+    @TaskLocal private static var word = "unbound"
+
+    @Test func `scenario 44: an immediate task has its maker's task-locals, and its maker is current again afterwards`()
+        async throws
+    {
+        try await inEveryOrder { () throws in
+            let maker = try #require(AnyFiber.current)
+            let executor = try #require(Scheduler.current).taskExecutor
+            let ended = Flag()
+            Task.immediate(executorPreference: executor) { ended.set() }
+            // One that does not wait needs no turn.
+            #expect(ended.isSet && AnyFiber.current === maker)
+            let task = Self.$word.withValue("bound") {
+                Task.immediate(executorPreference: executor) { () -> [String] in
+                    let before = Self.word
+                    await Task.yield()
+                    #expect(AnyFiber.current == nil)
+                    return [before, Self.word]
+                }
+            }
+            #expect(AnyFiber.current === maker && Self.word == "unbound")
+            try Fiber.yield()
+            #expect(AnyFiber.current === maker)
+            let words = try Fiber.await { await task.value }
+            #expect(words == ["bound", "bound"])
+        }
+        try await inEveryOrder { () async throws in
+            let executor = try #require(Scheduler.current).taskExecutor
+            let task = Self.$word.withValue("bound") {
+                Task.immediate(executorPreference: executor) { () -> [String] in
+                    let before = Self.word
+                    await Task.yield()
+                    return [before, Self.word]
+                }
+            }
+            #expect(Self.word == "unbound" && !Task.isCancelled)
+            let words = await task.value
+            #expect(words == ["bound", "bound"])
+        }
+    }
+
+    @Test func `scenario 44: an immediate task that is cancelled before its first wait does not wait`() async throws {
+        @Sendable func start() throws -> Task<Bool, any Error> {
+            Task.immediate(executorPreference: try #require(Scheduler.current).taskExecutor) {
+                unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+                do { try await Scheduler.sleep(until: .never) } catch is CancellationError { return true }
+                return false
+            }
+        }
+        try await inEveryOrder { () throws in
+            let task = try start()
+            #expect(AnyFiber.current?.isCancelled == false)
+            let isCut = try Fiber.await { try await task.value }
+            #expect(isCut)
+        }
+        try await inEveryOrder { () async throws in
+            let task = try start()
+            #expect(!Task.isCancelled)
+            let isCut = try await task.value
+            #expect(isCut)
+        }
+    }
+
     @Test func `scenario 45: work whose handle nobody keeps runs to its end`() async throws {
         try await inEveryOrder { () throws in
             let ended = Counter()

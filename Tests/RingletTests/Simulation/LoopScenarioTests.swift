@@ -94,6 +94,29 @@ import Testing
     }
 
     @Test
+    func `35: two tasks that yield once each take turns`() async throws {
+        func steps(seed: UInt64?) async throws -> [String] {
+            try await Simulation.run(seed: seed) {
+                let steps = Journal<String>()
+                let tasks = ["A", "B"].map { name in
+                    Task(executorPreference: Simulation.executor) {
+                        steps.note("1\(name)")
+                        await Task.yield()
+                        steps.note("2\(name)")
+                    }
+                }
+                for task in tasks { await task.value }
+                return steps.all
+            }
+        }
+        #expect(try await steps(seed: nil) == ["1A", "1B", "2A", "2B"])
+        for seed in UInt64(1)...100 {
+            let steps = try await steps(seed: seed)
+            #expect(Set(steps.prefix(2)) == ["1A", "1B"] && Set(steps.suffix(2)) == ["2A", "2B"])
+        }
+    }
+
+    @Test
     func `36: a storm of yields does not keep a timer from firing`() async throws {
         try await forEachSeed(1...100) { _ in
             let timer = Fiber {

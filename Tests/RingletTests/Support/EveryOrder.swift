@@ -21,3 +21,21 @@ func inEveryOrder(_ body: @escaping @Sendable () async throws -> Void) async thr
     try await Scheduler.run { try await body() }
     try await forEachSeed(orders) { _ in try await body() }
 }
+
+// MARK: - Parts of such a scenario, in a task
+
+/// Starts a task on the workers of the calling one. A plain `Task { }` would run outside a simulation.
+func taskHere<Success: Sendable>(
+    _ body: @escaping @Sendable () async throws -> Success
+) -> Task<Success, any Error> {
+    Task(executorPreference: Scheduler.current?.taskExecutor, operation: body)
+}
+
+/// Lets other tasks and fibers run until `condition` holds; as `yieldUntil`, in a task.
+func yieldTaskUntil(_ what: String, _ condition: () -> Bool) async throws {
+    let limit = Deadline.after(patience)
+    while !condition() {
+        if limit.hasPassed { throw WaitedTooLong(what: what) }
+        await Task.yield()
+    }
+}
