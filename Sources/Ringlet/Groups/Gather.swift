@@ -23,9 +23,14 @@ public func gather<Success: Sendable>(_ bodies: [@Sendable () async throws -> Su
 {
     try await withGroup { group in
         let children = try bodies.map { body in try group.spawn { try await body() } }
-        var values: [Success] = []
-        for child in children { values.append(try await child.value) }
-        return values
+        // Cancelling who waits for a task's value ends neither the wait nor the task.
+        return try await withTaskCancellationHandler {
+            var values: [Success] = []
+            for child in children { values.append(try await child.value) }
+            return values
+        } onCancel: {
+            for child in children { child.cancel() }
+        }
     }
 }
 

@@ -45,6 +45,19 @@ import Testing
         }
     }
 
+    @Test func `scenario 67 in a task: a gather that is cancelled cancels what it owns, and awaits it`() async throws {
+        try await inEveryOrder { () async throws in
+            let (asleep, cancelled) = (Counter(), Counter())
+            let task = taskHere {
+                try await gather([Self.endless(asleep, cancelled), Self.endless(asleep, cancelled)])
+            }
+            try await yieldTaskUntil("they sleep") { asleep.value == 2 }
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(cancelled.value == 2)
+        }
+    }
+
     @Test func `scenario 67 in a task: the gather of asyncio leaves the others running`() async throws {
         try await inEveryOrder { () async throws in
             let slow = Promise<Int>()
