@@ -18,9 +18,13 @@ public func gather<Success>(
 
 /// Runs all `bodies` at once, each in a task, and returns their values in the order of the bodies. In a task; as the
 /// form for fibers.
-public func gather<Success: Sendable>(_ bodies: [@Sendable () async throws -> Success]) async throws
-    -> [Success]
-{
+///
+/// The type of the closures is what `@Sendable () async throws -> Success` says by default. (Where a module is built with
+/// `NonisolatedNonsendingByDefault`, an array in a variable has to say `@concurrent`: Swift 6.3 converts arrays of
+/// closures at run time only, and traps.)
+public func gather<Success: Sendable>(
+    _ bodies: [@Sendable @concurrent () async throws -> Success]
+) async throws -> [Success] {
     try await withGroup { group in
         let children = try bodies.map { body in try group.spawn { try await body() } }
         // Cancelling who waits for a task's value ends neither the wait nor the task.
@@ -44,9 +48,9 @@ public func gather<Success>(_ bodies: (@Sendable () throws -> Success)...) throw
 }
 
 /// As the form that takes an array, for bodies that are known when the program is written. In a task.
-public func gather<Success: Sendable>(_ bodies: (@Sendable () async throws -> Success)...) async throws
-    -> [Success]
-{
+public func gather<Success: Sendable>(
+    _ bodies: (@Sendable @concurrent () async throws -> Success)...
+) async throws -> [Success] {
     try await gather(bodies)
 }
 

@@ -33,9 +33,9 @@ public func race<Success: Sendable>(
     }
 }
 
-/// As the form for fibers, in a task and of tasks.
+/// As the form for fibers, in a task and of tasks; for the type of the closures see `gather`.
 public func race<Success: Sendable>(
-    staggeredBy delay: Duration = .zero, _ bodies: [@Sendable () async throws -> Success]
+    staggeredBy delay: Duration = .zero, _ bodies: [@Sendable @concurrent () async throws -> Success]
 ) async throws -> Success {
     let race = Race<Success>(bodies.count)
     return try await race.result {
@@ -66,7 +66,7 @@ public func race<Success: Sendable>(
 
 /// As the form that takes an array, for bodies that are known when the program is written. In a task.
 public func race<Success: Sendable>(
-    staggeredBy delay: Duration = .zero, _ bodies: (@Sendable () async throws -> Success)...
+    staggeredBy delay: Duration = .zero, _ bodies: (@Sendable @concurrent () async throws -> Success)...
 ) async throws -> Success {
     try await race(staggeredBy: delay, bodies)
 }

@@ -243,7 +243,7 @@ import Testing
             let winner = try await race([
                 { try await Scheduler.sleep(until: .never); return 1 }, { await Task.yield(); return 2 },
                 { throw Failure() },
-            ] as [@Sendable () async throws -> Int])
+            ] as [@Sendable @concurrent () async throws -> Int])
             #expect(winner == 2)
         }
     }
@@ -300,7 +300,7 @@ import Testing
 
         let winner = try await race([
             { try await Scheduler.sleep(until: .never); return 1 }, { await Task.yield(); return 2 },
-        ] as [@Sendable () async throws -> Int])
+        ] as [@Sendable @concurrent () async throws -> Int])
         #expect(winner == 2)
         let staggered = try await race(
             staggeredBy: .milliseconds(2),

@@ -4,7 +4,7 @@ import Testing
 
 /// What waits for several in a task, as numbered scenarios, each under a hundred orders. In fibers: `GatherTests`.
 @Suite(.timeLimit(.patient)) struct TaskGatherScenarioTests {
-    private typealias Bodies = [@Sendable () async throws -> Int]
+    private typealias Bodies = [@Sendable @concurrent () async throws -> Int]
 
     /// A body that waits for ever, and counts its begin and its cancellation.
     private static func endless(_ asleep: Counter, _ cancelled: Counter) -> @Sendable () async throws -> Int {
