@@ -11,7 +11,8 @@ extension AnyFiber {
     /// The current fiber, which runs on `worker`, is about to park until the end of this one.
     @inline(__always)
     func isAwaited(on worker: Worker) {
-        if record == nil && self.worker === worker { bringForward() }
+        // The record is for its worker's thread alone.
+        if self.worker === worker && record == nil { bringForward() }
     }
 
     @inline(never)
