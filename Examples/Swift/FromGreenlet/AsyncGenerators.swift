@@ -25,7 +25,7 @@ func showAsyncGenerators() throws {
             try await yield("hello")
             try await yield.from(["and", "so", "on"])  // only elements are passed on
         }
-        try await closing(words) { words in
+        try await words.closing { words in  // async with aclosing(words)
             for try await word in words {
                 notes.add(word)
                 break
@@ -33,20 +33,4 @@ func showAsyncGenerators() throws {
         }
         expect(notes.all == ["hello"] && words.isFinished, "it has ended, and was waited for")
     }
-}
-
-/// aclosing: the generator has ended when this returns, however the body is left.
-func closing<Element, Result>(
-    _ generator: AsyncGenerator<Element, Void, Void>,
-    _ body: (AsyncGenerator<Element, Void, Void>) async throws -> Result
-) async throws -> Result {
-    let result: Result
-    do {
-        result = try await body(generator)
-    } catch {
-        _ = try? await generator.close()
-        throw error
-    }
-    try await generator.close()
-    return result
 }
