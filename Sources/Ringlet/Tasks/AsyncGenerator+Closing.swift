@@ -15,11 +15,11 @@ extension AsyncGenerator {
     /// Without it the generator would be brought to its end as well, when its last reference goes, but nobody would
     /// wait for that. The end is waited for also in a task that is cancelled. A step that was cancelled has
     /// cancelled the generator's task, for good: what its clean-up has to wait for nevertheless belongs in
-    /// ``withoutCancellation(_:)``.
+    /// `withoutCancellation`.
     ///
     /// - Returns: What `body` returns.
     /// - Throws: What `body` throws; then an error of the clean-up goes to the handler of ``UnseenError``, since
-    /// only one can be thrown. Otherwise what ``close()`` throws.
+    /// only one can be thrown. Otherwise what `close()` throws.
     @discardableResult
     public func closing<Result>(
         _ body: (_ generator: AsyncGenerator) async throws -> Result
