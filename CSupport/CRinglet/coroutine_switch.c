@@ -34,7 +34,8 @@ CCTX_INLINE cctx_raw *ready(const ringlet_coroutine *coroutine) {
     return head->state == cctx_raw_suspended && head->thread == cctx_this_raw_thread.state ? head->record : NULL;
 }
 
-// True in a coroutine of pointers that may be suspended here and now.
+// True in a coroutine of pointers that may be suspended here and now: cctx_raw_may_stop, on a thread
+// that needs no care and so has the words.
 CCTX_INLINE bool may_leave(const cctx_raw *coroutine) {
     const cctx_raw_head *head = cctx_raw_head_of(coroutine->owner);
     return head->family == atomic_load_explicit(&pointers, memory_order_relaxed) && !head->is_closing &&

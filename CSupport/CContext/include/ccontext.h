@@ -189,14 +189,15 @@ void cctx_resume_from_clean_base(cctx *context);
 void cctx_stopped_holding(cctx *context);
 void cctx_suspend_out_of_line(cctx *_Nullable context);
 
-// Exchanges what belongs to a flow of control but is kept per thread. The resumer calls it before
-// and after the switch, so that a suspending context has nothing to do. The exception globals are
-// all zero unless somebody is inside a catch block, or in a destructor that an exception runs.
 CCTX_INLINE void cctx_exchange_errno(cctx_thread *thread, cctx *context) {
     int error = *thread->errno_address;
     *thread->errno_address = context->saved_errno;
     context->saved_errno = error;
 }
+
+// Exchanges what belongs to a flow of control but is kept per thread. The resumer calls it before
+// and after the switch, so that a suspending context has nothing to do. The exception globals are
+// all zero unless somebody is inside a catch block, or in a destructor that an exception runs.
 CCTX_INLINE void cctx_exchange_thread_state(cctx_thread *thread, cctx *context) {
     cctx_exchange_errno(thread, context);
     uintptr_t *globals = thread->exception_globals;

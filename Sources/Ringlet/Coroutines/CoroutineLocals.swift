@@ -46,16 +46,16 @@ extension CoroutineCore {
     /// let the job's task go on elsewhere; one inside a scope would leave others in it.
     @inline(__always)
     final func requireMayLeave() throws(CoroutineError) {
-        if cctx_raw_is_in_task() { requireOwnTask("Coroutine.switch()") }
+        if cctx_raw_is_in_task() { requireOwnTask() }
         if unsafe cctx_raw_is_bound(record.unsafelyUnwrapped) { throw .insideScope(coroutine: label) }
     }
 
     @inline(never)
-    private final func requireOwnTask(_ call: StaticString) {
+    private final func requireOwnTask() {
         let current = unsafe cctx_host_current_task()
         // Of one that shares, the record holds its resumer's task, which is the body's as well.
         let own = unsafe locals == .shared ? record?.pointee.task : ownTask
-        if unsafe current != own { requireNoTask(call) }
+        if unsafe current != own { requireNoTask("Coroutine.switch()") }
     }
 
     /// Ends the task that held the copies. Any thread.
