@@ -121,6 +121,7 @@ public class AnyFiber: @unchecked Sendable {
         worker.perform { [self] worker in
             guard let record else { return }
             record.markCancelled()
+            tellGroups()
             cutShort(record)
         }
         return true

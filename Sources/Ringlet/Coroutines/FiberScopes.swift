@@ -12,8 +12,13 @@ extension CancelScope {
     @_disfavoredOverload
     @available(*, noasync, message: "in a task, await scope.run { }")
     public func run<Result>(_ body: (CancelScope) throws -> Result) throws -> Result? {
+        try run(asBodyOf: nil, body)
+    }
+
+    /// Runs `body`, which is that of `group`.
+    func run<Result>(asBodyOf group: Group?, _ body: (CancelScope) throws -> Result) throws -> Result? {
         let fiber = try FiberRef.require("CancelScope.run")
-        let place = try FiberScopePlace(entering: self, fiber)
+        let place = try FiberScopePlace(entering: self, asBodyOf: group, fiber)
         do {
             let result = try body(self)
             place.leave()
@@ -34,11 +39,14 @@ final class FiberScopePlace {
     let outer: FiberScopePlace?
     /// How many shielded parts the fiber was in when it entered.
     let shieldDepth: UInt8
+    /// The group whose body runs in the scope.
+    let group: Group?
     private let fiber: FiberRef
     private let outerBound: UnsafePointer<cctx>?
 
-    init(entering scope: CancelScope, _ fiber: FiberRef) throws {
+    init(entering scope: CancelScope, asBodyOf group: Group?, _ fiber: FiberRef) throws {
         self.scope = scope
+        self.group = group
         self.fiber = fiber
         let owner = fiber.owner
         let extras = owner.madeExtras
@@ -82,7 +90,27 @@ extension AnyFiber {
         worker.perform { [self] _ in
             guard let record else { return }
             record.updateCancellation()
+            tellGroups()
             cutShort(record)
+        }
+    }
+
+    /// Tells the groups whose bodies are in what is cancelled: in a scope that is, or in the fiber if that is. A shielded
+    /// part between the two keeps it out; one inside the body does not. The worker's thread.
+    func tellGroups() {
+        var groups: [Group] = []
+        var place = existingExtras?.scope
+        while let current = place {
+            if let group = current.group { groups.append(group) }
+            place = current.outer
+            if current.scope.isCancelled {
+                for group in groups { group.openerWasCancelled() }
+                groups = []
+            }
+            if let next = place, next.shieldDepth != current.shieldDepth { groups = [] }
+            if place == nil, isCancelled, current.shieldDepth == 0 {
+                for group in groups { group.openerWasCancelled() }
+            }
         }
     }
 }

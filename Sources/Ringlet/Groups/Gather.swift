@@ -27,14 +27,9 @@ public func gather<Success: Sendable>(
 ) async throws -> [Success] {
     try await withGroup { group in
         let children = try bodies.map { body in try group.spawn { try await body() } }
-        // Cancelling who waits for a task's value ends neither the wait nor the task.
-        return try await withTaskCancellationHandler {
-            var values: [Success] = []
-            for child in children { values.append(try await child.value) }
-            return values
-        } onCancel: {
-            for child in children { child.cancel() }
-        }
+        var values: [Success] = []
+        for child in children { values.append(try await child.value) }
+        return values
     }
 }
 

@@ -9,7 +9,8 @@ import Synchronization
 ///
 /// The block is left when its body and all children have ended, those included that children start meanwhile. When the
 /// body or a child fails, the others are cancelled, and the block throws a ``GroupError`` with all errors. When the one
-/// who opened the group is cancelled, so are the children. A child that is cancelled by itself is no failure.
+/// who opened the group is cancelled, or a scope that it was opened in, so are the children, at once. A child that is
+/// cancelled by itself is no failure.
 ///
 /// The handle may be given to children and other threads. Starting a child is O(1), and so is its end, however many
 /// there are.
@@ -54,19 +55,25 @@ public final class Group: Sendable {
     /// The children that are fibers and have not ended, in no particular order. Any thread; O(children).
     public var fibers: [AnyFiber] { state.withLock { $0.children.compactMap { $0 as? AnyFiber } } }
 
-    /// True once the group is ending early. Any thread.
+    /// True once the group is ending early: by ``cancel()``, a failure, or because who opened it was cancelled. Any
+    /// thread.
     public var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
     /// Ends the group early: cancels the body and all children, also those to come, whose bodies never run. No
     /// failure. Any thread; twice, or after the end, does nothing.
     public func cancel() {
-        let children = state.withLock { state -> [(any GroupChild)?] in
-            if state.isCancelled || state.hasEnded { return [] }
+        guard let children = cancelled() else { return }
+        scope.cancel()
+        for child in children { child?.endEarly() }
+    }
+
+    /// Marks the group as ending early. Returns the children that have begun; nil when it was so already.
+    private func cancelled() -> [(any GroupChild)?]? {
+        state.withLock { state in
+            if state.isCancelled || state.hasEnded { return nil }
             state.isCancelled = true
             return state.children
         }
-        scope.cancel()
-        for child in children { child?.endEarly() }
     }
 
     // MARK: For its children
@@ -113,6 +120,14 @@ public final class Group: Sendable {
     }
 
     // MARK: For who opened it
+
+    /// Who opened it is cancelled, while the body runs: so are the children, also those to come. At once, because the
+    /// body may be in a wait that no cancellation ends, such as for the value of a child. The scope is not cancelled:
+    /// a cancellation from outside does not end at this group. Any thread.
+    func openerWasCancelled() {
+        guard let children = cancelled() else { return }
+        for child in children { child?.endEarly() }
+    }
 
     /// The body has ended, with `error` if it failed.
     ///

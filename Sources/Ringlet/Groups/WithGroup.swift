@@ -16,7 +16,7 @@ public func withGroup<Result>(_ body: (Group) throws -> Result) throws -> Result
     var result: Result?
     var failure: (any Error)?
     do {
-        result = try group.scope.run { _ in try body(group) }
+        result = try group.scope.run(asBodyOf: group) { _ in try body(group) }
     } catch {
         failure = error
     }
@@ -40,7 +40,7 @@ public func withGroup<Result>(_ body: @escaping (Group) async throws -> Result) 
     var result: Result?
     var failure: (any Error)?
     do {
-        result = try await group.scope.run { _ in try await body(group) }
+        result = try await group.scope.run(asBodyOf: group) { _ in try await body(group) }
     } catch {
         failure = error
     }

@@ -15,6 +15,13 @@ extension CancelScope {
     public func run<Result>(_ body: @escaping (CancelScope) async throws -> Result) async throws
         -> Result?
     {
+        try await run(asBodyOf: nil, body)
+    }
+
+    /// Runs `body`, which is that of `group`.
+    func run<Result>(
+        asBodyOf group: Group?, _ body: @escaping (CancelScope) async throws -> Result
+    ) async throws -> Result? {
         let worker = try Worker.forCurrentTask
         let place = TaskScopePlace(scope: self, outer: Self.innermost)
         let child = unsafe ApartTask<Result>(of: Unchecked(value: { try await body(self) }))
@@ -27,6 +34,7 @@ extension CancelScope {
             await child.outcome
         } onCancel: {
             child.cancel()
+            group?.openerWasCancelled()
         }
         leave()
         do {
