@@ -89,12 +89,12 @@ public final class File: Sendable {
         try Self.check(offset, buffer.count)
         var written = 0
         while written < buffer.count {
-            written += Int(
-                try descriptor.perform(
-                    .write(
-                        descriptor.raw, from: buffer.address + UInt(written),
-                        count: buffer.count - written, at: offset + UInt64(written)),
-                    "File.write(_:at:)", deadline: deadline))
+            let count = try descriptor.perform(
+                .write(
+                    descriptor.raw, from: buffer.address + UInt(written),
+                    count: buffer.count - written, at: offset + UInt64(written)),
+                "File.write(_:at:)", deadline: deadline)
+            written = buffer.end(ofTaking: count, from: written)
         }
     }
 
@@ -107,12 +107,12 @@ public final class File: Sendable {
         try Self.check(offset, buffer.count)
         var written = 0
         while written < buffer.count {
-            written += Int(
-                try await descriptor.perform(
-                    .write(
-                        descriptor.raw, from: buffer.address + UInt(written),
-                        count: buffer.count - written, at: offset + UInt64(written)),
-                    deadline: deadline))
+            let count = try await descriptor.perform(
+                .write(
+                    descriptor.raw, from: buffer.address + UInt(written),
+                    count: buffer.count - written, at: offset + UInt64(written)),
+                deadline: deadline)
+            written = buffer.end(ofTaking: count, from: written)
         }
     }
 

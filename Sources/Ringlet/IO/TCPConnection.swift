@@ -90,16 +90,17 @@ public final class TCPConnection: Sendable {
         guard buffer.count > 0 else { return }
         let sent = try descriptor.perform(
             request(sending: buffer), "TCPConnection.write(_:)", deadline: deadline)
-        if Int(sent) < buffer.count { try writeRest(of: buffer, after: Int(sent), deadline) }
+        let end = buffer.end(ofTaking: sent, from: 0)
+        if end < buffer.count { try writeRest(of: buffer, after: end, deadline) }
     }
 
     @inline(never)
     private func writeRest(of buffer: borrowing Buffer, after start: Int, _ deadline: Deadline) throws {
         var sent = start
         while sent < buffer.count {
-            sent += Int(
-                try descriptor.perform(
-                    request(sending: buffer, from: sent), "TCPConnection.write(_:)", deadline: deadline))
+            let count = try descriptor.perform(
+                request(sending: buffer, from: sent), "TCPConnection.write(_:)", deadline: deadline)
+            sent = buffer.end(ofTaking: count, from: sent)
         }
     }
 
@@ -109,8 +110,8 @@ public final class TCPConnection: Sendable {
     public func write(_ buffer: borrowing Buffer, deadline: Deadline = .never) async throws {
         var sent = 0
         while sent < buffer.count {
-            sent += Int(
-                try await descriptor.perform(request(sending: buffer, from: sent), deadline: deadline))
+            let count = try await descriptor.perform(request(sending: buffer, from: sent), deadline: deadline)
+            sent = buffer.end(ofTaking: count, from: sent)
         }
     }
 

@@ -173,7 +173,7 @@ extension WriteBehind.State {
             filling.removeAll()
             return false
         }
-        sent += Int(completion.result)
+        sent = sending.end(ofTaking: completion.result, from: sent)
         if sent < sending.count {
             mustWait = true
             return true

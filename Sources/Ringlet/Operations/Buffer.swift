@@ -92,11 +92,22 @@ public struct Buffer: ~Copyable, @unchecked Sendable {
     @inline(__always)
     var address: UInt { UInt(bitPattern: unsafe base) }
 
+    // A count is the kernel's word, and what runs beyond the memory because of a wrong one would be silent.
+
     /// The kernel has filled the first `count` bytes.
     @inline(__always)
     mutating func setCount(_ count: Int) {
-        assert(count >= 0 && count <= capacity)
+        precondition(count >= 0 && count <= capacity, "the kernel reports more bytes than the Buffer has room for")
         self.count = count
+    }
+
+    /// The kernel has taken `count` bytes of the data from `start` on.
+    ///
+    /// - Returns: Where it goes on.
+    @inline(__always)
+    borrowing func end(ofTaking count: Int32, from start: Int) -> Int {
+        precondition(count >= 0 && Int(count) <= self.count - start, "the kernel reports more bytes than it was given")
+        return start + Int(count)
     }
 }
 

@@ -36,7 +36,7 @@ struct OperationToken: BitwiseCopyable, Equatable, Sendable {
 /// The terminal completion is the only way back to free, because until then the kernel may write to the operation's
 /// memory. Whether a request or completion is of the slot's operation or of an earlier one, the generation tells, which moves
 /// on with each completion. What is impossible is a slot that was handed out twice, or a completion of what was never
-/// submitted; debug builds trap.
+/// submitted: it traps.
 struct OperationTable: ~Copyable {
     enum State: UInt8 {
         case free, active, cancelling
@@ -79,7 +79,7 @@ struct OperationTable: ~Copyable {
         mutating func occupy(
             by waiter: Waiter, opcode: UInt8 = 0, descriptor: Int32, shielded: Bool
         ) {
-            assert(state.after(.insert) == .active, "an operation's slot was given to another one")
+            precondition(state.after(.insert) == .active, "an operation's slot was given to another one")
             state = .active
             reason = .none
             isShielded = shielded
@@ -100,7 +100,7 @@ struct OperationTable: ~Copyable {
         /// The waiter stays: it is a plain word, and the next insertion overwrites it.
         @inline(__always)
         mutating func release() {
-            assert(state.after(.complete) == .free, "an operation ended twice, or never began")
+            precondition(state.after(.complete) == .free, "an operation ended twice, or never began")
             generation = (generation &+ 1) & OperationToken.generationMask
             state = .free
         }
