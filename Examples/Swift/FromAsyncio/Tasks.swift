@@ -41,14 +41,12 @@ private func showPromise() throws {
 private func showBasics() throws {
     try Scheduler.run {
         let scheduler = Scheduler.current!
-        let task = Task(name: "fetch", executorPreference: scheduler.taskExecutor) {
-            try await fetch(2)
-        }
+        let task = scheduler.spawn(name: "fetch") { try await fetch(2) }
         let fiber = Fiber(name: "fetch") {
             try Fiber.sleep(for: .milliseconds(1))
             return 3
         }
-        let sum = try await task.value + fiber.join()
+        let sum = try await task.join() + fiber.join()
         expect(sum == 5, "both are awaited")
         expect(fiber.outcome?.isSuccess == true, "an outcome stays readable")
         expect(fiber.description == "fiber \(fiber.id) 'fetch'", "ids and names")

@@ -102,7 +102,7 @@ final class WriteBehind: Sendable {
         guard descriptor.begin(on: worker) else {
             return advance(Completion(-Errno.badFileDescriptor.rawValue))
         }
-        if worker.isShuttingDown { return sendEnded(.cancelled(.shutdown)) }
+        if worker.refusesTasks { return sendEnded(.cancelled(.shutdown)) }
         let (address, count, settles) = state.withLock { state in
             let settles = !state.hasDependents && worker.ring.canSkipSuccess
             if settles { state.indifferent = worker }

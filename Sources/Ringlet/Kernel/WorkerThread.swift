@@ -51,7 +51,7 @@ final class WorkerThread: Sendable {
 
     /// Asks the worker to shut down and waits.
     func stopAndJoin() {
-        worker.perform { $0.beginShutdown() }
+        worker.perform { $0.beginShutdown(tasksUntil: .never) }
         _ = join(deadline: .never)
     }
 

@@ -30,11 +30,15 @@ enum Waiter {
         unsafe .writer(Unmanaged.passRetained(writer))
     }
 
-    /// False when somebody else ends the operation at a shutdown, or it must not be ended.
-    var endsAtShutdown: Bool {
+    /// Whether a shutdown ends the operation when it begins.
+    var endsFirst: Bool { if case .watcher = self { true } else { false } }
+
+    /// Whether a shutdown ends the operation once all fibers have ended, who may need it for their clean-up. When neither
+    /// holds somebody else ends it, or it must not be ended.
+    var endsWithTasks: Bool {
         switch self {
-        case .task, .parkedTask, .writer, .watcher: true
-        case .fiber, .closing, .none: false
+        case .task, .parkedTask, .writer: true
+        case .fiber, .closing, .watcher, .none: false
         }
     }
 

@@ -197,13 +197,11 @@ public final class Scheduler: Sendable {
     }
 
     func requestShutdown(before deadline: Deadline = .never) {
-        let mustWait = state.generators.endAll { [workers] in
-            for worker in workers { worker.perform { $0.beginShutdown() } }
+        let mustWait = state.generators.endAll { [workers, state] in
+            let limit = state.cleanUpLimit(before: deadline)
+            for worker in workers { worker.perform { $0.beginShutdown(tasksUntil: limit) } }
         }
-        if mustWait {
-            let limit = min(Deadline.after(state.cleanUpLimit), .halfway(to: deadline))
-            state.generators.giveUp(at: limit, on: workers[0])
-        }
+        if mustWait { state.generators.giveUp(at: state.cleanUpLimit(before: deadline), on: workers[0]) }
     }
 
     func joinThreads(deadline: Deadline) -> ShutdownReport {

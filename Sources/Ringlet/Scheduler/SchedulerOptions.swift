@@ -11,8 +11,9 @@ public struct SchedulerOptions: Sendable, Hashable {
     /// What the rings run on.
     public var kernel: KernelPreference
 
-    /// How long a shutdown waits for ``AsyncGenerator``s to clean up before it cancels them with all the rest; not
-    /// longer than half of the time until the shutdown's deadline.
+    /// How long a shutdown waits for ``AsyncGenerator``s to clean up before it cancels them with all the rest, and then for
+    /// fibers before it ends the waits of tasks, which they may await; not longer than half of the time until the
+    /// shutdown's deadline.
     public var cleanUpLimit: Duration
 
     /// Whether the first SIGINT during a run, `Scheduler.run` or that of a ``SchedulerRunner``, cancels the main body, so

@@ -4,7 +4,7 @@ import Synchronization
 final class SchedulerState: Sendable {
     let kernel: KernelChoice
     let fiberStackSize: Int
-    let cleanUpLimit: Duration
+    private let cleanUpLimit: Duration
     let cancelsOnInterrupt: Bool
 
     /// The run of a main body, while one is under way.
@@ -121,6 +121,11 @@ final class SchedulerState: Sendable {
     // MARK: Shutdown
 
     var isShuttingDown: Bool { shuttingDown.load(ordering: .acquiring) }
+
+    /// Until when a part of the shutdown that begins now waits for clean-up.
+    func cleanUpLimit(before deadline: Deadline) -> Deadline {
+        min(.after(cleanUpLimit), .halfway(to: deadline))
+    }
 
     /// True for the call that begins the shutdown.
     func beginShutdown() -> Bool {

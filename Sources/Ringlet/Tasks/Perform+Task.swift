@@ -15,7 +15,7 @@ extension Worker {
     {
         if deadline.hasPassed { return .cancelled(.deadline) }
         if canPark(isolation: #isolation) {
-            if isShuttingDown { return .cancelled(.shutdown) }
+            if refusesTasks { return .cancelled(.shutdown) }
             let token = start(request, waiter: .parkedTask(.current), deadline: deadline)
             return await TaskHost.wait(.operation, token.userData, of: self)
         }
@@ -60,7 +60,7 @@ extension Worker {
         _ request: Request, for continuation: UnsafeContinuation<Completion, Never>,
         in cell: WaitCell, deadline: Deadline
     ) {
-        if cell.isCancelled || isShuttingDown || isEnding {
+        if cell.isCancelled || refusesTasks || isEnding {
             unsafe continuation.resume(returning: .cancelled(.user))
             return
         }

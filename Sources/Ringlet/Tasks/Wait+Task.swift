@@ -48,7 +48,7 @@ extension WaitSource {
     {
         let place = NodePlace()
         let worker = CurrentThread.worker
-        if worker?.isShuttingDown == true { return .cancelled(.shutdown) }
+        if worker?.refusesTasks == true { return .cancelled(.shutdown) }
         // By which a shutdown finds the wait.
         var token: OperationToken?
         defer {
@@ -90,7 +90,7 @@ extension Worker {
     fileprivate func park(
         in source: any WaitSource, deadline: Deadline, isShielded: Bool, _ add: (WaitNode) -> Bool
     ) async -> Completion {
-        if isShuttingDown && !isShielded { return .cancelled(.shutdown) }
+        if refusesTasks && !isShielded { return .cancelled(.shutdown) }
         let (node, token) = taskNodes.take(for: .current, on: self)
         node.isShielded = isShielded
         node.moves(to: source)

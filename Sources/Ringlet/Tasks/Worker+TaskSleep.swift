@@ -3,7 +3,7 @@ extension Worker {
     /// Suspends the current task, wherever it runs, until `deadline` or its cancellation.
     func sleep(until deadline: Deadline, holds: Bool) async -> Completion {
         if canPark(isolation: #isolation) {
-            if isShuttingDown { return .cancelled(.shutdown) }
+            if refusesTasks { return .cancelled(.shutdown) }
             let timer = startSleep(of: .parkedTask(.current), until: deadline, holds: holds)
             return await TaskHost.wait(.timer, timer.bits, of: self)
         }
@@ -17,7 +17,7 @@ extension Worker {
                 let handover = unsafe Handover(continuation: continuation)
                 perform { worker in
                     let waiter = unsafe Waiter.task(handover.continuation)
-                    if cell.isCancelled || worker.isShuttingDown {
+                    if cell.isCancelled || worker.refusesTasks {
                         _ = waiter.resume(with: .cancelled(.user))
                         return
                     }

@@ -5,6 +5,7 @@ extension Worker {
     @inline(never)
     func refuseInChild(_ runnable: Runnable) {
         isShuttingDown = true
+        refusesTasks = true
         isEnding = true
         switch runnable.kind {
         case .job: runJob(runnable)
@@ -23,6 +24,7 @@ extension Worker {
     /// back to the loop.
     func stopInChild() {
         isShuttingDown = true
+        refusesTasks = true
         isEnding = true
         ready.removeAll()
     }

@@ -18,6 +18,7 @@ extension Worker {
     func run(until isDone: () -> Bool) {
         while true {
             work()
+            if isShuttingDown && !refusesTasks && shared.fiberCount == 0 { endTasks() }
             if isDone() || isShuttingDown && isDrained { return }
             rest()
         }
@@ -25,13 +26,15 @@ extension Worker {
 
     private var isDrained: Bool {
         if Fork.isChild { Self.returnedInChild() }
-        return shared.fiberCount == 0 && operations.activeCount == 0 && ready.isEmpty && inbox.isEmpty
+        return shared.fiberCount == 0 && refusesTasks && operations.activeCount == 0 && ready.isEmpty && inbox.isEmpty
             && !ring.hasBacklog
     }
 
-    /// Cancels every fiber and every operation of this worker. What begins later is cancelled as it
-    /// begins.
-    func beginShutdown() {
+    /// Cancels every fiber of this worker. One that begins later is cancelled as it begins.
+    ///
+    /// - Parameter limit: What tasks wait for goes on until all fibers of the scheduler have ended, because a fiber may
+    ///   await them in its clean-up; or until this.
+    func beginShutdown(tasksUntil limit: Deadline) {
         guard !isShuttingDown else { return }
         isShuttingDown = true
         var fiber = liveFibers
@@ -40,13 +43,28 @@ extension Worker {
             fiber = current.nextLive
             current.owner.cancel()
         }
-        // Operations of fibers were dealt with above, with respect to shielded parts.
-        for token in operations.tokens(where: { !$0.isShielded && $0.waiter.endsAtShutdown }) {
+        for token in operations.tokens(where: { $0.waiter.endsFirst }) { cancel(token, reason: .shutdown) }
+        dropCallbacks()
+        if shared.fiberCount > 0 {
+            let alarm = Alarm(on: self) { [weak self] in self?.endTasks() }
+            taskLimit = alarm
+            alarm.set(at: limit)
+        }
+    }
+
+    /// Ends whatever a task waits for here, and everything that it is going to: Swift's tasks are not the scheduler's to
+    /// cancel.
+    private func endTasks() {
+        guard !refusesTasks else { return }
+        refusesTasks = true
+        taskLimit?.cancel()
+        taskLimit = nil
+        // Operations of fibers ended with these, with respect to shielded parts.
+        for token in operations.tokens(where: { !$0.isShielded && $0.waiter.endsWithTasks }) {
             cancel(token, reason: .shutdown)
         }
         endSleeps()
         endTaskWaits()
-        dropCallbacks()
     }
 
     /// Takes back the wake-up and gives up the thread. Nothing may be in flight any more.

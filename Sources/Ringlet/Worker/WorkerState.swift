@@ -47,8 +47,14 @@ struct WorkerState: ~Copyable {
     /// Submissions of the worker's own in flight: the wake-up, the main queue.
     var internalOperations = 0
 
-    /// Set by ``Worker/beginShutdown()``.
+    /// Set by ``Worker/beginShutdown(tasksUntil:)``.
     var isShuttingDown = false
+
+    /// Set by ``Worker/endTasks()``, later in a shutdown: no task waits here any more.
+    var refusesTasks = false
+
+    /// Keeps the limit of the time between the two.
+    var taskLimit: Alarm?
 
     /// Set by ``Worker/end()``: the wake-up is not armed again.
     var isEnding = false
@@ -149,6 +155,14 @@ extension Worker {
     @inline(__always) var isShuttingDown: Bool {
         get { state.value.isShuttingDown }
         set { state.value.isShuttingDown = newValue }
+    }
+    @inline(__always) var refusesTasks: Bool {
+        get { state.value.refusesTasks }
+        set { state.value.refusesTasks = newValue }
+    }
+    @inline(__always) var taskLimit: Alarm? {
+        get { state.value.taskLimit }
+        set { state.value.taskLimit = newValue }
     }
     @inline(__always) var isEnding: Bool {
         get { state.value.isEnding }

@@ -211,7 +211,7 @@ import Testing
                 worker.submitUnawaited(.cancel(userData: .max))
             }
             // In the same turn, so that the loop has no chance to submit them.
-            worker.beginShutdown()
+            worker.beginShutdown(tasksUntil: .never)
         }
         try await faulty.end()
     }
