@@ -78,6 +78,7 @@ test-c: stage
 # looked at as well. `test-asan` and `test-tsan` are the long forms, on both kernels.
 test-sanitized: deps
 	RINGLET_KERNEL=emulated Tests/Sanitizers/run.sh address
+	$(MAKE) --no-print-directory -C Tests/C/abi check-sanitized
 
 test-asan test-tsan: deps
 	Tests/Sanitizers/run.sh $(SANITIZER)

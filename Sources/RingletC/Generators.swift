@@ -22,11 +22,9 @@ private final class GeneratorObject {
         }
     }
 
-    /// Ends the body. C's pointer is valid meanwhile.
-    func drop() {
-        unsafe generator = nil
-        unsafe yielder = nil
-    }
+    /// Ends the body. C's pointer is valid meanwhile, and the yielder stays: the body may use it up to its end, and when
+    /// a reference that is given up here goes, the compiler decides.
+    func drop() { unsafe generator = nil }
 }
 
 /// What C throws into a body.

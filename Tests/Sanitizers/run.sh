@@ -14,9 +14,13 @@ scratch=.build/$sanitizer
 
 # A fault is left to the process, whose tests say how it must end; it is a failure of any other test as well.
 common=handle_segv=0:handle_sigbus=0
+options=()
 case $sanitizer in
 address)
     export ASAN_OPTIONS=detect_leaks=1:$common
+    # And UBSan for what is C, all of it: the part that speaks to Swift's runtime needs Swift's clang. Its runtime is
+    # in that of AddressSanitizer.
+    options=(-Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined)
     preload=
     ;;
 thread)
@@ -31,9 +35,9 @@ thread)
     ;;
 esac
 
-swift build --build-tests --sanitize="$sanitizer" --scratch-path "$scratch" 2>&1 |
+swift build --build-tests --sanitize="$sanitizer" "${options[@]}" --scratch-path "$scratch" 2>&1 |
     grep -v "Cannot export local symbol"
 # The histories of the random tests are as long as they are many; a few show as much to a sanitizer.
 export RINGLET_STRESS_ROUNDS=${RINGLET_STRESS_ROUNDS:-4}
 LD_PRELOAD=$preload swift test --skip-build --no-parallel --disable-xctest \
-    --sanitize="$sanitizer" --scratch-path "$scratch" "$@"
+    --sanitize="$sanitizer" "${options[@]}" --scratch-path "$scratch" "$@"

@@ -46,7 +46,7 @@ extension Worker {
         for token in operations.tokens(where: { $0.waiter.endsFirst }) { cancel(token, reason: .shutdown) }
         dropCallbacks()
         if shared.fiberCount > 0 {
-            let alarm = Alarm(on: self) { [weak self] in self?.endTasks() }
+            let alarm = Alarm(on: self) { self.endTasks() }
             taskLimit = alarm
             alarm.set(at: limit)
         }

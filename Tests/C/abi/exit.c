@@ -29,7 +29,7 @@ static int32_t nest(void *left, void *value, void **result)
 {
     ringlet_coroutine *child = NULL;
     if (!left) return ringlet_coroutine_switch(NULL, value, result);
-    REQUIRE_EQUAL(ringlet_coroutine_create(nest, (char *)left - 1, NULL, 32768, &child), 0);
+    REQUIRE_EQUAL(ringlet_coroutine_create(nest, as_pointer((intptr_t)left - 1), NULL, 32768, &child), 0);
     return ringlet_coroutine_switch(child, NULL, NULL);
 }
 
