@@ -44,7 +44,7 @@ examples: stage
 run: build examples
 	.build/release/ringlet tour --c-example $(EXAMPLES)/tasks
 
-test: deps test-swift test-c test-sanitized test-fuzz test-examples test-syscalls test-stress test-sandbox test-crash test-tour
+test: deps docs test-swift test-c test-sanitized test-fuzz test-examples test-syscalls test-stress test-sandbox test-crash test-tour
 	@echo "all tests passed"
 
 # The whole suite on both kernels, on each rung of the fiber host, and with the ring cut down to what older
@@ -68,6 +68,7 @@ test-c: stage
 	$(MAKE) --no-print-directory -C Tests/C/context check-aarch64
 	$(MAKE) --no-print-directory -C Tests/C/context check-asan
 	$(MAKE) --no-print-directory -C Tests/C/context check-ubsan
+	$(MAKE) --no-print-directory -C Tests/C/context check-valgrind
 	$(MAKE) --no-print-directory -C Tests/C/ring check
 	$(MAKE) --no-print-directory -C Tests/C/ring check-asan
 	$(MAKE) --no-print-directory -C Tests/C/ring check-ubsan

@@ -47,6 +47,15 @@ enum Environment {
         return rung
     }
 
+    /// `RINGLET_STACK_GUARDS`, which the pools of stacks read: whether it means something.
+    static func checkStackGuards() throws(SchedulerError) {
+        switch value(of: "RINGLET_STACK_GUARDS") {
+        case nil, "light", "mprotect": return
+        case let value?:
+            throw .invalidEnvironment("RINGLET_STACK_GUARDS=\(value); it can be light or mprotect")
+        }
+    }
+
     private static func value(of name: String) -> String? {
         HostEnvironment.value(of: name)
     }

@@ -41,6 +41,7 @@ public final class Scheduler: Sendable {
     ) throws {
         try Fork.check()
         var options = options
+        try Environment.checkStackGuards()
         if try Environment.debug() { options.debug = options.debug ?? DebugMode() }
         try options.validate()
         if let signal = options.dumpSignal { try DumpSignal.install(signal) { Self.dumpAll() } }

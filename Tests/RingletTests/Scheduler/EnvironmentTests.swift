@@ -6,7 +6,7 @@ import Testing
 @Suite(.timeLimit(.patient)) struct EnvironmentTests {
     /// Bytes that a variable may have: any but 0, and those that mean something now and then.
     static func value(_ random: inout Seeded) -> [UInt8] {
-        let meanings = ["auto", "io_uring", "emulated", "5.15", "5.19", "6.1", "-recv", "6.1,-openat,-close", "hc", "nc", "plain"]
+        let meanings = ["auto", "io_uring", "emulated", "5.15", "5.19", "6.1", "-recv", "6.1,-openat,-close", "hc", "nc", "plain", "0", "1", "light", "mprotect"]
         var bytes = Array((meanings.randomElement(using: &random) ?? "").utf8)
         for _ in 0..<Int.random(in: 0...3, using: &random) {
             let byte = UInt8.random(in: 1 ... .max, using: &random)
@@ -41,6 +41,11 @@ import Testing
                 check("RINGLET_KERNEL_MASK") { try Environment.kernelMask().text }
                 check("RINGLET_KERNEL") { try Environment.kernel()?.rawValue }
                 check("RINGLET_FIBER_HOST") { try Environment.fiberHost()?.rawValue }
+                check("RINGLET_DEBUG") { try Environment.debug() ? "1" : "0" }
+                check("RINGLET_STACK_GUARDS") {
+                    try Environment.checkStackGuards()
+                    return unsafe String(cString: getenv("RINGLET_STACK_GUARDS"))
+                }
             }
             #expect(read > 300)
         }

@@ -60,6 +60,8 @@ private func readEnvironment(_ text: String) {
     read("RINGLET_KERNEL_MASK") { _ = try Environment.kernelMask() }
     read("RINGLET_FIBER_HOST") { _ = try Environment.fiberHost() }
     read("RINGLET_FAULTS") { _ = try Environment.faults() }
+    read("RINGLET_DEBUG") { _ = try Environment.debug() }
+    read("RINGLET_STACK_GUARDS") { try Environment.checkStackGuards() }
 }
 
 /// The command's options, with all that is checked of them before anything runs.
