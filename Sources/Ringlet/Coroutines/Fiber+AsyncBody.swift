@@ -7,12 +7,12 @@ extension Fiber where Success: Sendable {
     ///     let poll = Fiber(name: "poll") { try await poll(server) }
     ///
     /// The body is a part of the fiber's own Swift task, as in ``await(_:)``, and waits as any task does. Beside a `Task`
-    /// it has what fibers have: ``outcome``, links, a ``AnyFiber/spawnSite``; ``join(deadline:)`` with a deadline; a place
+    /// it has what fibers have: ``outcome``, links, a ``AnyFiber/spawnSite``; a join with a deadline; a place
     /// in `wait(for:)`, `asCompleted` and the scheduler's snapshot; a failure that nobody sees is reported; and the end
     /// of the scheduler cancels it and waits for it. It holds the stack of a fiber while it runs, so millions at once are
     /// better tasks of a `withGroup`. Cancelled before it begins, the body never runs.
     ///
-    /// Traps outside a scheduler; from a plain thread use ``Scheduler/spawn(name:priority:locals:fileID:line:operation:)``.
+    /// Traps outside a scheduler; from a plain thread use `scheduler.spawn`.
     ///
     /// - Parameters:
     ///   - name: Part of crash reports and dumps, and the name of the task.

@@ -26,7 +26,7 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
 
     /// Starts a fiber on the worker of the calling fiber or task, with the priority of that.
     ///
-    /// Traps outside a scheduler; from a plain thread use ``Scheduler/spawn(name:priority:locals:fileID:line:operation:)``.
+    /// Traps outside a scheduler; from a plain thread use `scheduler.spawn`.
     ///
     /// - Parameters:
     ///   - name: Part of crash reports and dumps.
