@@ -161,9 +161,11 @@ static void on_signal(int number, siginfo_t *info, void *machine) {
         copy_stack(request.sample);
         __atomic_store_n(&request.state, done, __ATOMIC_RELEASE);
         syscall(SYS_futex, &request.state, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
+    } else if (previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN) {
+        // Whatever the flags say: those of a handler that the kernel has taken away (SA_RESETHAND) stay.
     } else if (previous.sa_flags & SA_SIGINFO) {
         previous.sa_sigaction(number, info, machine);
-    } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
+    } else {
         previous.sa_handler(number);
     }
     errno = error;

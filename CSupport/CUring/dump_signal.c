@@ -20,9 +20,11 @@ static struct sigaction previous[signals];
 static void on_signal(int number, siginfo_t *info, void *machine) {
     if (getpid() == owner) curing_eventfd_signal(descriptor);
     const struct sigaction *before = &previous[number];
+    // Whatever the flags say: those of a handler that the kernel has taken away (SA_RESETHAND) stay.
+    if (before->sa_handler == SIG_DFL || before->sa_handler == SIG_IGN) return;
     if (before->sa_flags & SA_SIGINFO) {
         before->sa_sigaction(number, info, machine);
-    } else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN) {
+    } else {
         before->sa_handler(number);
     }
 }

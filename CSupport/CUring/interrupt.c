@@ -27,9 +27,10 @@ static void interrupted(int number) {
     else curing_eventfd_signal(fd);
 }
 
+// The flags do not count: those of a handler that the kernel has taken away (SA_RESETHAND) stay beside SIG_DFL.
 static bool is_disposition(void (*handler)(int)) {
     struct sigaction now;
-    return sigaction(SIGINT, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == handler;
+    return sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == handler;
 }
 
 static int take(void) {

@@ -62,6 +62,15 @@ import Testing
         #expect(output.contains("'sleeper'"), "stderr: \(output)")
     }
 
+    @Test func `a handler that was there before and is used up is not called`() async {
+        await #expect(processExitsWith: .success) {
+            useUpHandler(of: SIGUSR1)
+            var options = SchedulerOptions()
+            options.dumpSignal = SIGUSR1
+            try await Scheduler.run(options) { raiseHere(SIGUSR1) }
+        }
+    }
+
     @Test func `what is no signal, or cannot be handled, is refused`() {
         for signal: Int32 in [0, -1, 1000, SIGKILL] {
             var options = SchedulerOptions()

@@ -160,6 +160,19 @@ import Testing
         }
     }
 
+    @Test func `a handler of SIGURG that was there before and is used up is not called`() async {
+        await #expect(processExitsWith: .success) {
+            try await onThread {
+                useUpHandler(of: SIGURG)
+                let reports = Journal<BlockedWorkerReport>()
+                try Scheduler.run(Self.options { reports.note($0) }) {
+                    try computeHere { reports.count > 0 }
+                }
+                raiseHere(SIGURG)
+            }
+        }
+    }
+
     @Test func `thresholds that make no sense are refused`() {
         for threshold in [Duration.zero, .milliseconds(-1), .seconds(100_000)] {
             var options = SchedulerOptions()

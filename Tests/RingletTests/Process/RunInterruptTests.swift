@@ -132,6 +132,18 @@ import Testing
         }
     }
 
+    @Test func `a default action that is back after a handler for one signal is a default action`() async throws {
+        await #expect(processExitsWith: .success) {
+            useUpHandler(of: SIGINT)
+            await #expect(throws: InterruptError()) {
+                try await Scheduler.run(Self.options) {
+                    Self.interrupt()
+                    try Fiber.sleep(until: .never)
+                }
+            }
+        }
+    }
+
     @Test func `a program that handles SIGINT itself, or did not ask, keeps it`() async throws {
         await #expect(processExitsWith: .success) {
             signal(SIGINT, SIG_IGN)
