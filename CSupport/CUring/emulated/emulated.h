@@ -43,7 +43,8 @@ typedef struct operation {
     int32_t result;
     // What is waited for (poll(2)).
     uint16_t events;
-    // The threads' lock, once it has left PLACE_WAITING.
+    // The threads' lock, once it has left PLACE_WAITING. The ring's thread, which alone puts it there and takes it
+    // away, looks without the lock whether that is so.
     uint8_t place;
 } operation;
 

@@ -77,7 +77,7 @@ int32_t emulated_failure(const operation *operation, int32_t error) {
 
 // Tries to cancel one operation. Returns 0 or -EALREADY.
 static int cancel(engine *engine, operation *found) {
-    if (found->place == PLACE_WAITING) {
+    if (__atomic_load_n(&found->place, __ATOMIC_RELAXED) == PLACE_WAITING) {
         emulated_unlist(engine, found);
     } else if (!emulated_threads_withdraw(found)) {
         return -EALREADY;

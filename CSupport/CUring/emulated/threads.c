@@ -44,12 +44,16 @@ static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
 
 // MARK: Threads
 
+static void move_to(operation *operation, place place) {
+    __atomic_store_n(&operation->place, (uint8_t)place, __ATOMIC_RELAXED);
+}
+
 static operation *take(void) {
     operation *taken = pool.first;
     pool.first = taken->next;
     if (pool.first) pool.first->previous = NULL;
     else pool.last = NULL;
-    taken->place = PLACE_RUNNING;
+    move_to(taken, PLACE_RUNNING);
     return taken;
 }
 
@@ -60,7 +64,7 @@ static void hand_back(operation *ended, int32_t result) {
         return;
     }
     ended->result = result;
-    ended->place = PLACE_ENDED;
+    move_to(ended, PLACE_ENDED);
     bool is_first = engine->finished == NULL;
     ended->next = engine->finished;
     engine->finished = ended;
@@ -157,7 +161,7 @@ int emulated_threads_run(engine *engine, operation *operation) {
     // With a thread that serves others the work is done later.
     if (error == 0 || pool.threads > 0) {
         error = 0;
-        operation->place = PLACE_QUEUED;
+        move_to(operation, PLACE_QUEUED);
         operation->next = NULL;
         operation->previous = pool.last;
         if (pool.last) pool.last->next = operation;
