@@ -24,10 +24,15 @@ address)
     preload=
     ;;
 thread)
-    export TSAN_OPTIONS=suppressions=$PWD/Tests/Sanitizers/tsan.supp:$common
-    preload=$PWD/$scratch/mutex.so
-    mkdir -p "$scratch"
-    clang -shared -fPIC -O1 -fuse-ld=lld -Wall -Wextra -Werror -o "$preload" Tests/Sanitizers/mutex.c
+    # Nobody reads what exit tests say, so reports go to files. Tests of fork start threads in the child, which the
+    # sanitizer says it does not support.
+    reports=$PWD/$scratch/reports
+    rm -rf "$reports"
+    mkdir -p "$reports"
+    export TSAN_OPTIONS=suppressions=$PWD/Tests/Sanitizers/tsan.supp:log_path=$reports/of:die_after_fork=0:$common
+    preload=$PWD/$scratch/runtime.so
+    clang -shared -fPIC -O1 -fuse-ld=lld -Wall -Wextra -Werror -o "$preload" \
+        Tests/Sanitizers/mutex.c Tests/Sanitizers/continuation.c
     ;;
 *)
     echo "usage: $0 address|thread [options of swift test]" >&2
@@ -39,5 +44,13 @@ swift build --build-tests --sanitize="$sanitizer" "${options[@]}" --scratch-path
     grep -v "Cannot export local symbol"
 # The histories of the random tests are as long as they are many; a few show as much to a sanitizer.
 export RINGLET_STRESS_ROUNDS=${RINGLET_STRESS_ROUNDS:-4}
+status=0
 LD_PRELOAD=$preload swift test --skip-build --no-parallel --disable-xctest \
-    --sanitize="$sanitizer" "${options[@]}" --scratch-path "$scratch" "$@"
+    --sanitize="$sanitizer" "${options[@]}" --scratch-path "$scratch" "$@" || status=$?
+for report in ${reports:+"$reports"/*}; do
+    if [[ -f $report ]]; then
+        cat "$report"
+        status=1
+    fi
+done
+exit "$status"
