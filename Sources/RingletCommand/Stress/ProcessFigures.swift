@@ -23,10 +23,19 @@ struct ProcessFigures {
         let open = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
         let statm = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
         let pages = statm?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
-        let maps = try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
         // Pages of 4 KiB on both architectures of ours, in the kernels that distributions build.
         return ProcessFigures(
             descriptors: open?.count ?? 0, residentKiB: (pages ?? 0) * 4,
-            mappings: maps?.utf8.count { $0 == UInt8(ascii: "\n") } ?? 0)
+            mappings: countMappings())
+    }
+
+    /// The kernel gives at most a page of the lines at a time, which Foundation's reading takes for all of them.
+    private static func countMappings() -> Int {
+        guard let file = FileHandle(forReadingAtPath: "/proc/self/maps") else { return 0 }
+        var count = 0
+        while let part = try? file.read(upToCount: 4096), !part.isEmpty {
+            count += part.count { $0 == UInt8(ascii: "\n") }
+        }
+        return count
     }
 }
