@@ -4,30 +4,6 @@ import Testing
 
 @testable import Ringlet
 
-/// fork(2), which Swift hides because hardly anything may be called in the child of a process with threads.
-/// That is what is tested here. A child that hangs is ended by SIGALRM.
-private func fork() -> pid_t {
-    typealias Fork = @convention(c) () -> pid_t
-    let child = unsafe unsafeBitCast(dlsym(nil, "fork"), to: Fork.self)()
-    if child == 0 { alarm(30) }
-    return child
-}
-
-func wait(for child: pid_t) -> ExitStatus {
-    var status: Int32 = 0
-    while unsafe waitpid(child, &status, 0) < 0 && errno == EINTR {}
-    return status & 0x7f == 0 ? .exitCode(status >> 8 & 0xff) : .signal(status & 0x7f)
-}
-
-/// How a child ended that exits with the result of `body`.
-func inChild(_ body: () throws -> Int32) -> ExitStatus {
-    let child = fork()
-    if child == 0 {
-        do { _exit(try body()) } catch { _exit(99) }
-    }
-    return wait(for: child)
-}
-
 /// 0 when each of the calls throws what a call in a child throws; otherwise the number of the first that does not.
 private func refusals(_ calls: [() throws -> Void]) -> Int32 {
     for (number, call) in calls.enumerated() {
@@ -181,8 +157,7 @@ private func refusals(_ calls: [() throws -> Void]) -> Int32 {
             #expect(own.count >= 6)
             let status = try await onThread {
                 inChild {
-                    let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
-                    if maps.contains("io_uring") { return 1 }
+                    if try memoryMaps().contains("io_uring") { return 1 }
                     for number in own {
                         guard Self.target(of: number)?.contains("eventfd") == true else { return 2 }
                         if fcntl(number, F_GETFD) & FD_CLOEXEC == 0 { return 3 }

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import Testing
 
 @testable import Ringlet
@@ -7,8 +7,7 @@ import Testing
 @Suite(.timeLimit(.patient)) struct MemoryTests {
     /// The permissions of the mapping that `address` lies in, such as "rw-p".
     private static func permissions(at address: UInt) throws -> String? {
-        let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
-        for line in maps.split(separator: "\n") {
+        for line in try memoryMaps().split(separator: "\n") {
             let fields = line.split(separator: " ", maxSplits: 2)
             let bounds = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
             if bounds[0] <= address && address < bounds[1] { return String(fields[1]) }

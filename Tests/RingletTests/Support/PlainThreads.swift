@@ -46,8 +46,8 @@ final class FrameTrace {
     deinit { lines.note("unwound") }
 }
 
-/// Ends the testing library's notes about each error that is thrown, whose table grows. For exit tests that measure
-/// memory.
+/// Ends the testing library's notes about each error that is thrown, whose table grows and has locks. For exit tests
+/// that measure memory, and for those that fork.
 func stopErrorNotes() {
     for name in ["_swift_willThrow", "_swift_willThrowTypedImpl"] {
         if let hook = unsafe dlsym(nil, name) { unsafe hook.storeBytes(of: 0, as: UInt.self) }
