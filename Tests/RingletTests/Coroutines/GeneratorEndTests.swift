@@ -191,7 +191,9 @@ import Testing
 
     // MARK: Memory
 
-    @Test(.enabled(if: !addressSanitizer, "AddressSanitizer keeps what was freed"))
+    @Test(
+        .enabled(if: !addressSanitizer, "AddressSanitizer keeps what was freed"),
+        .enabled(if: !threadSanitizer, "ThreadSanitizer's own memory grows"))
     func `generators that come and go leave nothing behind`() async throws {
         await #expect(processExitsWith: .success) {
             stopErrorNotes()

@@ -154,6 +154,9 @@ func settledDescriptors() async throws -> Int {
 /// stays resident for a while.
 let addressSanitizer = unsafe dlsym(nil, "__asan_init") != nil
 
+/// Whether ThreadSanitizer watches, which keeps a history of memory beside it, of threads and of their stacks.
+let threadSanitizer = unsafe dlsym(nil, "__tsan_init") != nil
+
 /// The current thread, as a number.
 func pthreadNumber() -> UInt { UInt(pthread_self()) }
 
