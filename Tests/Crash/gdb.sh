@@ -16,7 +16,7 @@ command -v gdb >/dev/null || skip "there is no gdb"
 gdb --batch -nx -ex 'python print("python")' 2>&1 | grep -q '^python$' || skip "this gdb has no Python"
 gdb --batch -nx -ex run --args true 2>&1 | grep -q "exited normally" || skip "ptrace is refused here"
 
-look=(-ex 'info fibers' -ex 'fiber 2 bt' -ex 'echo THREAD\n' -ex 'bt 4' -ex 'echo NO\n' -ex 'fiber 6 bt')
+look=(-ex 'info fibers' -ex 'fiber 2 bt' -ex 'fiber 3 bt' -ex 'echo THREAD\n' -ex 'bt 4' -ex 'echo NO\n' -ex 'fiber 6 bt')
 quiet=(--batch -nx -iex 'set debuginfod enabled off' -iex 'set complaints 0' -iex 'set pagination off'
     -iex "source $script")
 
@@ -35,7 +35,7 @@ expect() {
 
 what=("worker 0 .LWP [0-9]+.  fiber 'breaker': runs" "fiber 'bystander': waits for timer" "^5 fibers"
     "fiber 'main': waits for another's end" "^#[0-9]+ .*inFiber.*" "^#[0-9]+ .*cctx_trampoline"
-    "requireRule" "fiber 6 runs")
+    "requireRule" "fiber 6 runs" "^#[0-9]+ .*Generator.*next.*")
 for program; do
     build=$(basename "$(dirname "$program")")
     timeout 120 gdb "${quiet[@]}" -ex run "${look[@]}" --args "$program" rule >"$work/out" 2>&1

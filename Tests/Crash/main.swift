@@ -32,8 +32,9 @@ let small = SchedulerOptions(fiberStackSize: 128 * 1024)
 
 func inFiber(_ name: String?, _ body: @escaping @Sendable () throws -> Void) throws {
     try Scheduler.run(small) {
-        // Sleepers below and above, whose stacks are whole.
-        for _ in 0..<3 { Fiber(name: "bystander") { try Fiber.sleep(until: .never) } }
+        // Sleepers below and above, whose stacks are whole; the first waits inside a generator.
+        Fiber(name: "bystander") { for number in waitingGenerator() { print(number) } }
+        for _ in 0..<2 { Fiber(name: "bystander") { try Fiber.sleep(until: .never) } }
         try Fiber(name: name) {
             try Fiber.yield()
             try body()
@@ -45,6 +46,13 @@ func overflowingGenerator() -> Generator<Int, Void, Void> {
     Generator(of: Int.self, name: "numbers", stackSize: 64 * 1024) { yield in
         try yield(1)
         try yield(diveDeeper(0))
+    }
+}
+
+func waitingGenerator() -> Generator<Int, Void, Void> {
+    Generator(of: Int.self, name: "waiting") { yield in
+        try Fiber.sleep(until: .never)
+        try yield(1)
     }
 }
 

@@ -3,12 +3,15 @@
 #   info fibers           all started fibers of all workers
 #   fiber N COMMAND...    COMMAND, such as bt, on the stack of suspended fiber N
 #
+# Coroutines and generators that are suspended are not listed. Of a fiber that waits in the body of one, the stack is shown
+# that asks it for its next element.
+#
 # A core file of `generate-core-file` lacks the stacks where they have guards of Linux 6.13, since gdb leaves out
 # mappings that it cannot read as a whole. The kernel's core files have them, and so has gdb's with
 # RINGLET_STACK_GUARDS=mprotect.
 #
-# Load it with `source ringlet-gdb.py`; `make install` puts it into share/ringlet. It reads the table `ringlet_debug` (cctx_debug.h) and needs no type
-# information. x86-64 only.
+# Load it with `source ringlet-gdb.py`; `make install` puts it into share/ringlet. It reads the table `ringlet_debug`
+# (cctx_debug.h) and needs no type information. x86-64 only.
 
 import gdb
 import gdb.unwinder
