@@ -122,10 +122,10 @@ import Testing
                 default: break
                 }
             }
-            try await Task.sleep(for: .milliseconds(10))
-            // Those who still wait do so with reason: on one side only, and with nothing for them.
-            #expect(queue.balance <= 0 || queue.isFull)
-            #expect(queue.balance >= 0 || queue.isEmpty)
+            // Those who wait in the end do so with reason: on one side only, and with nothing for them.
+            try await awaitUntil("nobody waits without a reason") {
+                (queue.balance <= 0 || queue.isFull) && (queue.balance >= 0 || queue.isEmpty)
+            }
             for strand in strands { strand.cancel() }
             for strand in strands {
                 let failure = await strand.failure
