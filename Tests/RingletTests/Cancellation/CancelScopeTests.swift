@@ -252,14 +252,6 @@ import Testing
 
     // MARK: Tasks
 
-    @Test func `scenarios 56 to 62 in tasks`() async throws {
-        try await withScheduler { scheduler in
-            try await Task(executorPreference: scheduler.taskExecutor) { try await Self.scopesOfTasks() }.value
-        }
-        // And in a task that no worker runs.
-        try await Self.scopesOfTasks()
-    }
-
     /// On threads of their own they begin at the same time as their maker goes on.
     @Test func `the body of a scope in a task begins when the scope has been entered, and not in one that was`() async throws {
         let begun = Counter()
@@ -275,7 +267,8 @@ import Testing
         #expect(begun.value == 0)
     }
 
-    private static func scopesOfTasks() async throws {
+    /// In tasks of a worker, `TaskScopeScenarioTests` has them in every order.
+    @Test func `scenarios 56 to 62 in tasks that no worker runs`() async throws {
         // 56
         let seen = Shared<CancelScope?>(nil)
         let timeout = await errorThrown {

@@ -249,14 +249,8 @@ import Testing
 
     // MARK: Tasks
 
-    @Test func `scenarios 63 to 66 in tasks`() async throws {
-        try await withScheduler { scheduler in
-            try await Task(executorPreference: scheduler.taskExecutor) { try await Self.groupsOfTasks() }.value
-        }
-        try await Self.groupsOfTasks()
-    }
-
-    private static func groupsOfTasks() async throws {
+    /// In tasks of a worker, `TaskGroupScenarioTests` has them in every order.
+    @Test func `scenarios 63 to 66 in tasks that no worker runs`() async throws {
         // 63
         let ended = Journal<String>()
         let error = await errorThrown {
