@@ -48,21 +48,23 @@ import Testing
     }
 
     @Test func `an interrupt ends one wait, and the next one waits again`() async throws {
-        try await Scheduler.run {
-            let asleep = Counter()
+        try await inEveryOrder {
+            // A main body that yielded would hold the clock of a simulation.
+            let asleep = Promise<Void>()
+            let asleepAgain = Promise<Void>()
             let fiber = Fiber {
-                asleep.add()
+                try asleep.succeed(())
                 let first = errorThrown { try Fiber.sleep(until: .never) }
                 #expect(first as? Failure == Failure(number: 1))
                 #expect(AnyFiber.current!.interruptCount == 1)
                 try Fiber.sleep(for: .milliseconds(1))
                 try Fiber.checkCancellation()
-                asleep.add()
+                try asleepAgain.succeed(())
                 try Fiber.sleep(until: .never)
             }
-            try yieldUntil("asleep") { asleep.value == 1 }
+            try asleep.value()
             fiber.interrupt(throwing: Failure(number: 1))
-            try yieldUntil("asleep again") { asleep.value == 2 }
+            try asleepAgain.value()
             fiber.interrupt()
             #expect(throws: CancellationError.self) { try fiber.join() }
             #expect(fiber.interruptCount == 2)
@@ -91,7 +93,7 @@ import Testing
     }
 
     @Test func `a shielded part is not interrupted`() async throws {
-        try await Scheduler.run {
+        try await inEveryOrder {
             let fiber = Fiber {
                 try withoutCancellation {
                     AnyFiber.current!.interrupt(throwing: Failure(number: 1))

@@ -1,3 +1,4 @@
+import RingletTesting
 import Testing
 
 @testable import Ringlet
@@ -92,8 +93,10 @@ import Testing
         _ = try await onThread {
             #expect(throws: TimeoutError.self) { try promise.value(deadline: .after(.milliseconds(2))) }
         }
-        try await Scheduler.run {
-            #expect(throws: TimeoutError.self) { try promise.value(deadline: .after(.milliseconds(2))) }
+        try await forEachSeed(1...100) { _ in
+            let deadline = Deadline.after(.seconds(2))
+            #expect(throws: TimeoutError(deadline: deadline)) { try promise.value(deadline: deadline) }
+            #expect(Simulation.now == .seconds(2))
             let fiber = Fiber { try promise.value() }
             try Fiber.yield()
             fiber.cancel()

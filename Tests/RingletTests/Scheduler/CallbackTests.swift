@@ -1,4 +1,5 @@
 import Foundation
+import RingletTesting
 import Testing
 
 @testable import Ringlet
@@ -49,29 +50,32 @@ import Testing
     }
 
     @Test func `scenario 27: timers fire in order of their deadlines, and a cancelled one never`() async throws {
-        let calls = Journal<Int>()
-        try await withScheduler { scheduler in
-            try await scheduler.spawn {
-                var callbacks: [Callback] = []
-                for milliseconds in [30, 10, -1, 20] {
-                    callbacks.append(scheduler.later(.milliseconds(milliseconds)) { calls.note(milliseconds) })
+        try await forEachSeed(1...100) { _ in
+            let scheduler = try #require(Scheduler.current)
+            let calls = Journal<Int>()
+            let instants = Journal<Duration>()
+            let callbacks = [30, 10, -1, 20].map { seconds in
+                scheduler.later(.seconds(seconds)) {
+                    calls.note(seconds)
+                    instants.note(Simulation.now)
                 }
-                #expect(callbacks[3].cancel())
-                #expect(callbacks.map(\.isCancelled) == [false, false, false, true])
-                try yieldUntil("the last call") { !callbacks[0].isPending }
-            }.join()
+            }
+            #expect(callbacks[3].cancel())
+            #expect(callbacks.map(\.isCancelled) == [false, false, false, true])
+            try Fiber.sleep(for: .seconds(100))
+            #expect(calls.all == [-1, 10, 30])
+            #expect(instants.all == [.zero, .seconds(10), .seconds(30)])
         }
-        #expect(calls.all == [-1, 10, 30])
     }
 
     @Test func `calls with equal deadlines keep their order`() async throws {
+        // Without a seed: one is there to shake what is due at the same instant.
         let calls = Journal<Int>()
-        try await withScheduler { scheduler in
+        try await Scheduler.run {
+            let scheduler = try #require(Scheduler.current)
             let deadline = Deadline.after(.milliseconds(2))
-            try await scheduler.spawn {
-                for number in 0..<100 { scheduler.at(deadline) { calls.note(number) } }
-            }.join()
-            try await awaitUntil("all calls") { calls.count == 100 }
+            for number in 0..<100 { scheduler.at(deadline) { calls.note(number) } }
+            try yieldUntil("all calls") { calls.count == 100 }
         }
         #expect(calls.all == Array(0..<100))
     }

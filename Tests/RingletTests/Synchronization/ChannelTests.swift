@@ -154,7 +154,13 @@ import Testing
             #expect(await strand.failure is CancellationError)
             #expect(channel.balance == 0)
             #expect(alive.value == 0)
-            let deadline = Deadline.after(.milliseconds(3))
+        }
+    }
+
+    @Test(arguments: Colour.allCases)
+    func `a deadline ends the wait for an element`(colour: Colour) async throws {
+        try await atAnInstant(for: colour) { scheduler, deadline in
+            let channel = Channel<Int>()
             let late = Strand(colour, on: scheduler) {
                 _ = try channel.receive(deadline: deadline)
             } async: {

@@ -134,13 +134,17 @@ import Testing
                 }
             }
             try await strand.end()
-            let deadline = Deadline.after(.milliseconds(3))
+            #expect(!lock.isLocked)
+        }
+        try await atAnInstant(for: colour) { scheduler, deadline in
+            let lock = RecursiveLock()
+            let condition = Condition(lock)
             let late = Strand(colour, on: scheduler) {
                 try condition.withLock { try condition.wait(deadline: deadline) { false } }
             } async: {
                 try await condition.withLock { try await condition.wait(deadline: deadline) { false } }
             }
-            #expect(await late.failure is TimeoutError)
+            #expect(await late.failure as? TimeoutError == TimeoutError(deadline: deadline))
             #expect(!lock.isLocked)
         }
     }

@@ -26,15 +26,22 @@ import Testing
             if colour == .fiber || colour == .task { #expect(order.all == [0, 1, 2, 3]) }
             #expect(!event.isSet)
             #expect(event.waiting == 0)
-            let deadline = Deadline.after(.milliseconds(2))
+            event.set()
+            try await Strand(colour, on: scheduler, { try event.wait() }, async: { try await event.wait() }).end()
+        }
+    }
+
+    @Test(arguments: Colour.allCases)
+    func `a deadline ends the wait for an event`(colour: Colour) async throws {
+        try await atAnInstant(for: colour) { scheduler, deadline in
+            let event = Event()
             let late = Strand(colour, on: scheduler) {
                 try event.wait(deadline: deadline)
             } async: {
                 try await event.wait(deadline: deadline)
             }
             #expect(await late.failure as? TimeoutError == TimeoutError(deadline: deadline))
-            event.set()
-            try await Strand(colour, on: scheduler, { try event.wait() }, async: { try await event.wait() }).end()
+            #expect(event.waiting == 0)
         }
     }
 

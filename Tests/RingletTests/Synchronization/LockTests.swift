@@ -91,10 +91,9 @@ import Testing
 
     @Test(arguments: Colour.allCases)
     func `a deadline ends the wait`(colour: Colour) async throws {
-        try await withScheduler { scheduler in
+        try await atAnInstant(for: colour) { scheduler, deadline in
             let lock = Lock()
             try await lock.lock()
-            let deadline = Deadline.after(.milliseconds(5))
             let strand = Strand(colour, on: scheduler) {
                 try lock.lock(deadline: deadline)
             } async: {

@@ -94,9 +94,8 @@ import Testing
 
     @Test(arguments: Colour.allCases)
     func `a deadline ends the wait for a permit`(colour: Colour) async throws {
-        try await withScheduler { scheduler in
+        try await atAnInstant(for: colour) { scheduler, deadline in
             let semaphore = BoundedSemaphore(0)
-            let deadline = Deadline.after(.milliseconds(5))
             let strand = Strand(colour, on: scheduler) {
                 try semaphore.acquire(deadline: deadline)
             } async: {

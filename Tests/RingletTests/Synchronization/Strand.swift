@@ -1,4 +1,5 @@
 import Foundation
+import RingletTesting
 import Synchronization
 import Testing
 
@@ -61,6 +62,23 @@ struct Strand: Sendable {
                 return error
             }
         }
+    }
+}
+
+/// Runs a scenario in which a strand of `colour` waits until an instant. What runs on a scheduler has the clock of a
+/// simulation, under a hundred orders, and has to end at the instant itself; a thread, an actor and a task elsewhere go
+/// by the machine's.
+func atAnInstant(
+    for colour: Colour, _ scenario: @escaping @Sendable (Scheduler, Deadline) async throws -> Void
+) async throws {
+    guard colour == .fiber || colour == .task else {
+        return try await withScheduler { try await scenario($0, .after(.milliseconds(3))) }
+    }
+    try await forEachSeed(1...100) { _ in
+        let scheduler = try #require(Scheduler.current)
+        let deadline = Deadline.after(.seconds(3))
+        try await scenario(scheduler, deadline)
+        #expect(Deadline.now == deadline)
     }
 }
 
