@@ -215,42 +215,46 @@ import Testing
     }
 
     @Test func `a cancel reaches no kind of wait in a shielded part`() async throws {
-        try await withScheduler { scheduler in
-            let main = scheduler.spawn {
-                let worker = CurrentThread.worker
-                let release = Flag()
-                let target = Fiber { try yieldUntil("released") { release.isSet } }
-                let (client, server) = try connectedPair()
-                let end = Deadline.after(.milliseconds(20))
-                let waits: [@Sendable () throws -> Bool] = [
-                    {
-                        try Fiber.sleep(until: end)
-                        return end.hasPassed
-                    },
-                    {
-                        try target.join()
-                        return release.isSet
-                    },
-                    {
-                        try target.join(deadline: .after(patience))
-                        return release.isSet
-                    },
-                    {
-                        var buffer = Buffer(capacity: 1)
-                        return try server.read(into: &buffer) == 1 && release.isSet
-                    },
-                ]
-                let fibers = waits.map { wait in
-                    Fiber { try withoutCancellation { try wait() } }
+        try await forEachSeed(1...100) { _ in
+            let worker = CurrentThread.worker
+            let release = Flag()
+            let target = Fiber { try yieldUntil("released") { release.isSet } }
+            let (client, server) = try connectedPair()
+            let end = Deadline.after(.seconds(20))
+            let waits: [@Sendable () throws -> Bool] = [
+                {
+                    try Fiber.sleep(until: end)
+                    return Deadline.now == end
+                },
+                {
+                    try target.join()
+                    return release.isSet
+                },
+                {
+                    try target.join(deadline: .after(patience))
+                    return release.isSet
+                },
+                {
+                    var buffer = Buffer(capacity: 1)
+                    return try server.read(into: &buffer) == 1 && release.isSet
+                },
+            ]
+            // One that had not begun would never begin.
+            let begun = Counter()
+            let fibers = waits.map { wait in
+                Fiber {
+                    try withoutCancellation {
+                        begun.add()
+                        return try wait()
+                    }
                 }
-                try yieldUntil("the read waits") { worker?.operationsOfTheTest == 1 }
-                for fiber in fibers { fiber.cancel() }
-                for _ in 0..<10 { try Fiber.yield() }
-                release.set()
-                try client.write(Buffer(copying: [1]))
-                return try fibers.map { try $0.join(deadline: .after(patience)) }
             }
-            let complete = try await main.join()
+            try yieldUntil("all wait") { begun.value == waits.count && worker?.operationsOfTheTest == 1 }
+            for fiber in fibers { fiber.cancel() }
+            for _ in 0..<10 { try Fiber.yield() }
+            release.set()
+            try client.write(Buffer(copying: [1]))
+            let complete = try fibers.map { try $0.join(deadline: .after(patience)) }
             #expect(complete == [true, true, true, true])
         }
     }
