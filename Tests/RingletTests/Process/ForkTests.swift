@@ -173,7 +173,10 @@ private func refusals(_ calls: [() throws -> Void]) -> Int32 {
         }
     }
 
-    @Test func `children do not take their parent's events away`() async throws {
+    /// Under ThreadSanitizer the runtime takes the lock of what is made once at each of its uses (`once_slow` of Swift
+    /// 6.3), so that a child finds it taken again and again by threads that it does not have.
+    @Test(.enabled(if: !threadSanitizer, "under ThreadSanitizer busy threads hold locks of the Swift runtime"))
+    func `children do not take their parent's events away`() async throws {
         await #expect(processExitsWith: .success) {
             try await Scheduler.run(SchedulerOptions(workers: 2)) {
                 let scheduler = try #require(Scheduler.current)
