@@ -44,9 +44,9 @@ import Testing
         }
     }
 
-    /// AddressSanitizer has all of the address space for itself.
+    /// AddressSanitizer has all of the address space for itself; ThreadSanitizer ends the process where it gets none.
     static let testable: [Scarcity] =
-        (addressSanitizer ? [] : [.addressSpace]) + (getuid() == 0 ? [.processes] : [])
+        (addressSanitizer || threadSanitizer ? [] : [.addressSpace]) + (getuid() == 0 ? [.processes] : [])
 
     @Test(arguments: testable)
     func `a scheduler whose threads cannot all start is an error, and what runs goes on`(
@@ -86,7 +86,9 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: !addressSanitizer, "AddressSanitizer has all of the address space for itself"))
+    @Test(
+        .enabled(if: !addressSanitizer, "AddressSanitizer has all of the address space for itself"),
+        .enabled(if: !threadSanitizer, "ThreadSanitizer ends the process where it gets no address space"))
     func `a run ends also where no thread can be started for its end`() async throws {
         await #expect(processExitsWith: .success) {
             let value = try await Scheduler.run {
