@@ -42,7 +42,7 @@ import Testing
             "Diagnostics/DeadlockWatchTests", "Diagnostics/DebugTests", "Diagnostics/SnapshotTests",
             "Diagnostics/WatchdogTests",
         ]),
-        ("a sleep inside a coroutine, which ends on a plain scheduler in whatever time", [
+        ("sleeps inside coroutines, whose length nothing depends on", [
             "Coroutines/CoroutineTests", "Coroutines/DelegationTests", "Coroutines/GeneratorContextTests",
         ]),
         ("polls what other threads and the kernel do", ["IO/Obstacle", "Support/Support"]),
