@@ -14,7 +14,14 @@ extern const async_function_pointer cctx_pendingTu __attribute__((weak));
 
 _Thread_local cctx_host_thread cctx_this_host_thread __attribute__((tls_model("initial-exec")));
 
+static bool is_forgotten;
+
+void cctx_host_forget_runtime(void) { is_forgotten = true; }
+
+bool cctx_host_runtime_is_forgotten(void) { return is_forgotten; }
+
 bool cctx_host_layout_is_known(void) {
+    if (is_forgotten) return false;
     enum { known_layout = 1 };
     return &_swift_concurrency_debug_internal_layout_version &&
            &_swift_concurrency_debug_asyncTaskSize && &cctx_pendingTu &&

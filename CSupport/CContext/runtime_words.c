@@ -45,6 +45,7 @@ static bool is_task_slot(void **word, void *current) {
 }
 
 bool cctx_host_find_slot(void) {
+    if (cctx_host_runtime_is_forgotten()) return false;
     if (cctx_host_has_slot()) return true;
     tls_search search = {.value = swift_task_getCurrent(), .prove = is_task_slot};
     if (search.value) dl_iterate_phdr(scan_module, &search);

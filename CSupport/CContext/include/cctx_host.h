@@ -78,6 +78,11 @@ typedef struct cctx_fiber {
 // True when the runtime's layout is the one that swift_runtime.h describes.
 bool cctx_host_layout_is_known(void);
 
+// For tests: from here on the process takes the runtime for one that it does not know. Before the first use of what
+// asks, and by one thread.
+void cctx_host_forget_runtime(void);
+bool cctx_host_runtime_is_forgotten(void);
+
 // Finds the thread's current-task word, inside a task on that thread. True when it was found and
 // proved by writing a dummy and reading it back through the runtime.
 bool cctx_host_find_slot(void);

@@ -1,3 +1,5 @@
+import CContext
+import Glibc
 import Ringlet
 import Testing
 
@@ -114,5 +116,29 @@ private enum Locals {
             #expect(coroutine.state == .pending)
         }
         #expect(token == nil)
+    }
+
+    @Test func `on a runtime that is not known, copied and shared cannot begin, and empty can`() async {
+        await #expect(processExitsWith: .success) {
+            cctx_host_forget_runtime()
+            // A thread that has never looked for the runtime's words.
+            onPlainThread {
+                for locals in [CoroutineLocals.copied, .shared] {
+                    let coroutine = Locals.$value.withValue(1) { Coroutine<Int>(locals: locals) { $0 } }
+                    for _ in 1...2 {
+                        let error = errorThrown { _ = try coroutine.switch(1) }
+                        guard error as? CoroutineError == .localsUnavailable, coroutine.state == .pending
+                        else { exit(1) }
+                    }
+                    do { try coroutine.close() } catch { exit(2) }
+                    guard coroutine.isFinished, case .exited = coroutine.outcome else { exit(3) }
+                    // One that never gets its stack back is dropped as well.
+                    _ = try? Coroutine<Int>(locals: locals) { $0 }.switch(1)
+                }
+                let empty = Coroutine<Int> { first in try Coroutine.switchToParent(first + Locals.value) }
+                guard (try? empty.switch(2)) == 2, (try? empty.switch(3)) == 3, empty.isFinished else { exit(4) }
+                guard CoroutineCounters.current.live == 0, CoroutineCounters.current.leaked == 0 else { exit(5) }
+            }
+        }
     }
 }
