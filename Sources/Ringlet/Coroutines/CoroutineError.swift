@@ -30,7 +30,7 @@ public enum CoroutineError: Error, Hashable, Sendable {
     case wrongThread(coroutine: String, owner: Int32, caller: Int32, ownerHasExited: Bool)
     /// It is not suspended in a switch: it runs further up this stack, as the code outside another
     /// family, or its fiber waits for something else. Also when it is the nearest living ancestor
-    /// of the one that was switched to or thrown at.
+    /// of the one that was switched to or thrown at; but the end of a child passes it over.
     case notSuspended(coroutine: String)
     /// It would be its own parent.
     case parentIsItself

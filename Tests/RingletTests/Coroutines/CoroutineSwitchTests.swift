@@ -143,6 +143,45 @@ import Testing
         #expect(words.isFinished && numbers.isFinished)
     }
 
+    // Control that comes back to a coroutine which waits for another family would leave that one in the middle.
+    @Test func `a parent that waits is passed over by a child's end, and takes no switch for one that has ended`()
+        throws
+    {
+        let log = Journal<String>()
+        let top = Coroutine<Int>(name: "top") { _ in
+            let parent = Coroutine<Int>(name: "parent") { _ in
+                let child = Coroutine<Int>(name: "child") { first in
+                    let parent = Coroutine<Int>.current?.parent
+                    #expect(parent?.state == .waiting)
+                    #expect(throws: CoroutineError.notSuspended(coroutine: "coroutine 'parent'")) {
+                        try Coroutine.switchToParent(first)
+                    }
+                    return first
+                }
+                let stranger = Coroutine<String>(name: "stranger") { _ in
+                    // `top` gets the child's value, and what `top` returns comes here, to the code outside.
+                    log.note("from top \(try child.switch(1))")
+                    #expect(child.isFinished)
+                    let refusal = CoroutineError.notSuspended(coroutine: "coroutine 'parent'")
+                    #expect(throws: refusal) { try child.switch(2) }
+                    #expect(throws: refusal) { try child.throw(Failure()) }
+                    // Nobody is left who could take this one but the code outside.
+                    let second = Coroutine<Int>(name: "second") { first in first }
+                    try second.setParent(child)
+                    log.note("second \(try second.switch(3))")
+                    return "done"
+                }
+                log.note(try stranger.switch(""))
+                return 4
+            }
+            log.note("from child \(try parent.switch(0))")
+            return 5
+        }
+        #expect(try top.switch(0) == 4)
+        #expect(log.all == ["from child 1", "from top 5", "second 3", "done"])
+        #expect(top.isFinished)
+    }
+
     @Test func `values with owners are neither lost nor kept`() throws {
         final class Token {}
         weak var sent: Token?
