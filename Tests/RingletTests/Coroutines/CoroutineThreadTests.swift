@@ -140,6 +140,59 @@ import Testing
         #expect(refused.value > switched.value)
     }
 
+    @Test func `a destructor of another key, which runs after ours, may use coroutines`() async {
+        await #expect(processExitsWith: .success) {
+            nonisolated(unsafe) var key = pthread_key_t()
+            // The destructors of a thread run in the order of their keys, and ours is made by the first coroutine.
+            do { try Coroutine<Int> { $0 }.switch(1) } catch { exit(1) }
+            final class Late {
+                let body: () -> Void
+                init(_ body: @escaping () -> Void) { self.body = body }
+            }
+            let destructor: @convention(c) (UnsafeMutableRawPointer?) -> Void = { late in
+                guard let late = unsafe late else { return }
+                unsafe Unmanaged<Late>.fromOpaque(late).takeRetainedValue().body()
+            }
+            guard unsafe pthread_key_create(&key, destructor) == 0 else { exit(2) }
+            nonisolated(unsafe) var earlier: Coroutine<Int>?
+            let ran = Flag()
+            let late = Late {
+                guard unsafe earlier?.state == .lost, Coroutine<Int>.current == nil else { exit(3) }
+                guard case .wrongThread(_, _, _, true) = errorThrown(by: { _ = try unsafe earlier?.switch(1) })
+                    as? CoroutineError
+                else { exit(4) }
+                guard CoroutineCounters.current.live == 1, CoroutineCounters.current.leaked == 1 else { exit(5) }
+                let coroutine = Coroutine<Int> { first in
+                    guard Coroutine<Int>.current != nil else { exit(6) }
+                    return try Coroutine.switchToParent(first + 1) * 2
+                }
+                guard (try? coroutine.switch(1)) == 2, (try? coroutine.switch(4)) == 8 else { exit(7) }
+                // One that is dropped while it is suspended, and one that is dropped before it has begun.
+                _ = try? Coroutine<Int> { first in try Coroutine.switchToParent(first) }.switch(1)
+                _ = Coroutine<Int> { $0 }
+                guard (try? Generator(of: Int.self) { try $0(1) }.next()) == 1 else { exit(8) }
+                guard CoroutineCounters.current.live == 1 else { exit(9) }
+                ran.set()
+            }
+            let state = unsafe UInt(bitPattern: Unmanaged.passRetained(late).toOpaque())
+            onPlainThread {
+                unsafe earlier = Coroutine<Int> { first in try Coroutine.switchToParent(first) }
+                _ = try? unsafe earlier?.switch(1)
+                unsafe pthread_setspecific(key, UnsafeRawPointer(bitPattern: state))
+            }
+            guard ran.isSet else { exit(10) }
+            let counters = CoroutineCounters.current
+            guard counters.live == 1, counters.leaked == 1, counters.waitingForOwner == 0 else { exit(11) }
+            // The next thread, which may have the same words, finds nothing of this one.
+            onPlainThread {
+                let next = Coroutine<Int> { first in try Coroutine.switchToParent(first + 1) }
+                guard (try? next.switch(1)) == 2 else { exit(12) }
+            }
+            guard CoroutineCounters.current.live == 1 else { exit(13) }
+            exit(0)
+        }
+    }
+
     /// Shows a coroutine to other threads, for which it is not meant.
     private struct Handle: @unchecked Sendable {
         let coroutine: Coroutine<Int>
