@@ -91,7 +91,8 @@ let package = Package(
         .testTarget(
             name: "RingletTests",
             dependencies: [
-                "Ringlet", "RingletTesting", .product(name: "SystemPackage", package: "swift-system"),
+                "Ringlet", "RingletC", "RingletTesting",
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: house
         ),

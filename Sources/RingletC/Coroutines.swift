@@ -18,7 +18,7 @@ private func status(of error: any Error) -> Int32 {
     case is CoroutineExit: -ECANCELED
     case let error as Errno: -error.rawValue
     case CoroutineError.wrongThread: -EPERM
-    case CoroutineError.notSuspended: -EBUSY
+    case CoroutineError.notSuspended, CoroutineError.insideScope: -EBUSY
     case CoroutineError.parentIsItself: -EINVAL
     case CoroutineError.parentIsDescendant: -ELOOP
     case CoroutineError.parentOnOtherThread: -EXDEV

@@ -37,7 +37,7 @@ private func status(of error: any Error) -> Int32 {
     case let status as Status: status.code
     case let errno as Errno: -errno.rawValue
     case is GeneratorExit, GeneratorError.closed: -ECANCELED
-    case GeneratorError.alreadyRunning: -EBUSY
+    case GeneratorError.alreadyRunning, GeneratorError.insideScope: -EBUSY
     case GeneratorError.wrongThread: -EPERM
     case GeneratorError.ignoredExit: -EAGAIN
     case is GeneratorError: -EINVAL

@@ -615,7 +615,7 @@ void ringlet_queue_destroy(ringlet_queue *queue);
  * to the start of its function, or to the ringlet_coroutine_switch() that it is suspended in, which
  * returns; and the call returns when somebody, anybody, switches back. What the function returns
  * goes to its parent: the coroutine that created it, or the code outside all of them. Ancestors that
- * have returned are passed over, one that has not begun is started.
+ * have returned or are RINGLET_COROUTINE_WAITING are passed over, one that has not begun is started.
  *
  * Each belongs to the thread that created it: on every other thread a call returns -EPERM and does
  * nothing, except for ringlet_coroutine_state() and ringlet_coroutine_release(). In the child of a
@@ -700,7 +700,8 @@ int32_t ringlet_coroutine_create(ringlet_coroutine_function function, void *user
  * parent, or from ringlet_coroutine_throw();
  *   -ECANCELED   the exit signal: the function is to return, or a child has exited
  *   -EPERM       the coroutine belongs to another thread
- *   -EBUSY       it is RINGLET_COROUTINE_WAITING
+ *   -EBUSY       it is RINGLET_COROUTINE_WAITING; or the caller is a coroutine that Swift code has put in
+ *                a scope of its task (a deadline, a group, a shielded part), which it must leave first
  *   -ENOMEM      there is no memory for a stack. The coroutine has not begun, and may be switched to
  *                again. (A parent that the end of its child would begin ends instead, and this is what
  *                its own parent is told.)
@@ -898,6 +899,8 @@ int32_t ringlet_generator_release(ringlet_generator *generator);
  * Returns: 0; the status that was thrown; -ECANCELED when the generator is closed: return soon;
  *   -EINVAL   generator is NULL
  *   -EPERM    its function did not call this, or does not run
+ *   -EBUSY    Swift code has put the function in a scope of its task (a deadline, a group, a shielded
+ *             part), which it must leave first
  * Safety: owner-thread. Since 0.1.0.
  */
 int32_t ringlet_generator_yield(ringlet_generator *generator, void *value, void **sent);

@@ -1,3 +1,5 @@
+import CRinglet
+import Glibc
 import Testing
 
 @testable import Ringlet
@@ -81,6 +83,43 @@ import Testing
             }
             // Nothing is left that could end the waits of this fiber.
             try Fiber.sleep(for: .milliseconds(5))
+        }
+    }
+
+    /// Only Swift opens scopes, and C that it calls inside one may switch or yield.
+    private static func inDeadline(_ body: () -> Int32) -> Int32 {
+        (try? withDeadline(.after(.seconds(60))) { _ in body() }) ?? 1
+    }
+
+    @Test func `in C a switch and a yield inside a scope have a status`() async throws {
+        try await inEveryOrder {
+            var coroutine: OpaquePointer?
+            let switching: ringlet_coroutine_function = { _, _, _ in
+                let refused = Self.inDeadline { unsafe ringlet_coroutine_switch(nil, nil, nil) }
+                return refused == -EBUSY ? unsafe ringlet_coroutine_switch(nil, nil, nil) : refused
+            }
+            #expect(unsafe ringlet_coroutine_create(switching, nil, nil, 0, &coroutine) == 0)
+            #expect(unsafe ringlet_coroutine_switch(coroutine, nil, nil) == 0)
+            #expect(unsafe ringlet_coroutine_state(coroutine) == Int32(RINGLET_COROUTINE_SUSPENDED))
+            #expect(unsafe ringlet_coroutine_switch(coroutine, nil, nil) == 0)
+            #expect(unsafe ringlet_coroutine_state(coroutine) == Int32(RINGLET_COROUTINE_ENDED))
+            unsafe ringlet_coroutine_release(coroutine)
+
+            var (inner, outer) = unsafe (OpaquePointer?.none, OpaquePointer?.none)
+            let one: ringlet_generator_function = { _, _ in 1 }
+            let yielding: ringlet_generator_function = { generator, inner in
+                let inner = unsafe OpaquePointer(inner)
+                let refused = Self.inDeadline { unsafe ringlet_generator_yield(generator, nil, nil) }
+                let delegated = Self.inDeadline { unsafe ringlet_generator_delegate(generator, inner, nil) }
+                return refused == -EBUSY && delegated == -EBUSY ? 0 : -1
+            }
+            #expect(unsafe ringlet_generator_create(one, nil, 0, &inner) == 0)
+            let argument = unsafe UnsafeMutableRawPointer(inner)
+            #expect(unsafe ringlet_generator_create(yielding, argument, 0, &outer) == 0)
+            #expect(unsafe ringlet_generator_next(outer, nil) == 0)
+            var result: Int64 = 7
+            #expect(unsafe ringlet_generator_result(outer, &result) == 1 && result == 0)
+            #expect(unsafe ringlet_generator_release(outer) == 0 && ringlet_generator_release(inner) == 0)
         }
     }
 }
