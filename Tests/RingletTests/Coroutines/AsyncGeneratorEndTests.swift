@@ -195,6 +195,26 @@ import Testing
         #expect(Set(lines.all) == ["fiber begun", "clean-up: CancellationError", "fiber cancelled"])
     }
 
+    @Test func `one that begins on a scheduler that has ended is its holder's to close`() async throws {
+        let lines = Journal<String>()
+        let scheduler = try Scheduler()
+        #expect(try await onThread { scheduler.shutdown() } == ShutdownReport())
+        let numbers = AsyncGenerator(of: Int.self) { yield in
+            do { try await yield(1) } catch {
+                await waitForAnotherTask()
+                lines.note("cleaned up")
+                throw error
+            }
+        }
+        let begun = Task(executorPreference: scheduler.taskExecutor) { try await numbers.next() }
+        #expect(try await begun.value == 1)
+        // Nobody else ends it: not even those who shut down once more.
+        #expect(try await onThread { scheduler.shutdown() } == ShutdownReport())
+        #expect(lines.all.isEmpty && !numbers.isFinished && !numbers.isRunning)
+        try await numbers.close()
+        #expect(lines.all == ["cleaned up"] && numbers.isFinished)
+    }
+
     @Test func `a clean-up limit that is negative is refused`() {
         #expect(throws: SchedulerError.self) {
             try Scheduler(SchedulerOptions(cleanUpLimit: .seconds(-1)))

@@ -61,6 +61,17 @@ import Testing
         #expect(calls(of: "waitPlainly", in: backtrace) == 1, "\(text(backtrace))")
     }
 
+    @Test func `one that switched inside a generator's body shows its own calls only`() throws {
+        let coroutine = Coroutine<Int> { first in
+            try advance(Generator { yield in try yield(waitPlainly(first)) })
+        }
+        #expect(try coroutine.switch(1) == 1)
+        let backtrace = try #require(coroutine.backtrace)
+        #expect(calls(of: "advance", in: backtrace) == 1, "\(text(backtrace))")
+        #expect(calls(of: "waitPlainly", in: backtrace) == 0, "\(text(backtrace))")
+        #expect(try coroutine.switch(5) == 7)
+    }
+
     // MARK: Generators
 
     @Test func `a generator shows the calls down to its yield, only while it is suspended`() throws {
@@ -133,6 +144,11 @@ private func multiply(_ factor: Int) throws -> Int {
 private func waitPlainly(_ value: Int) throws -> Int {
     let result = try Coroutine.switchToParent(value)
     return result + 1
+}
+
+private func advance(_ generator: Generator<Int, Void, Void>) throws -> Int {
+    let element = try generator.next() ?? 0
+    return element + 1
 }
 
 private func descend(_ depth: Int, _ yield: Yielder<Int, Void>, from top: Int? = nil) throws {
