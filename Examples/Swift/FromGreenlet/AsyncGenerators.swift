@@ -23,7 +23,7 @@ func showAsyncGenerators() throws {
         let notes = Notes()
         let words = AsyncGenerator(of: String.self) { yield in
             try await yield("hello")
-            try await yield.from(["and", "so", "on"])  // only elements are passed on
+            try await yield.from(["and", "so", "on"])  // any sequence
         }
         try await words.closing { words in  // async with aclosing(words)
             for try await word in words {

@@ -16,6 +16,23 @@ final class ExitStack {
     }
 }
 
+/// AsyncExitStack: the same, of exits that may wait.
+final class AsyncExitStack {
+    private var exits: [() async throws -> Void] = []
+
+    func push(_ exit: @escaping () async throws -> Void) { exits.append(exit) }
+
+    static func with<Value>(_ body: (AsyncExitStack) async throws -> Value) async throws -> Value {
+        let stack = AsyncExitStack()
+        var outcome: Result<Value, any Error>
+        do { outcome = .success(try await body(stack)) } catch { outcome = .failure(error) }
+        while let exit = stack.exits.popLast() {
+            do { try await exit() } catch { outcome = .failure(error) }
+        }
+        return try outcome.get()
+    }
+}
+
 /// contextmanager: what is before the `yield` there, the body, and what is after it.
 func withTag<Value>(_ name: String, _ notes: Notes, _ body: () throws -> Value) rethrows -> Value {
     notes.add("<\(name)>")
@@ -35,4 +52,29 @@ func showScopes() throws {
         }
     } catch is Stop {}
     expect(notes.all.suffix(2) == ["left b", "left a"], "in the reverse order")
+
+    do {
+        try ExitStack.with { stack in
+            stack.push { throw Rewind() }
+            throw Stop()
+        }
+    } catch {
+        expect(error is Rewind, "the error of an exit takes the place of the earlier one")
+    }
+    try showAsyncScopes(notes)
+}
+
+func showAsyncScopes(_ notes: Notes) throws {
+    try Scheduler.run {
+        let sum = try await AsyncExitStack.with { stack in
+            for name in ["c", "d"] {
+                stack.push {  // push_async_callback
+                    try await Scheduler.sleep(for: .milliseconds(1))
+                    notes.add("left \(name)")
+                }
+            }
+            return 1 + 2
+        }
+        expect(sum == 3 && notes.all.suffix(2) == ["left d", "left c"], "in the reverse order, and waited for")
+    }
 }

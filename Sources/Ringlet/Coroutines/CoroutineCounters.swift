@@ -3,7 +3,7 @@ import Synchronization
 
 /// How many coroutines the process has, and what became of those that were dropped.
 ///
-/// Those that have not begun are not counted: they hold nothing but their closure.
+/// Those that have not begun are not counted: they hold nothing but their closure. Nor are generators.
 public struct CoroutineCounters: Hashable, Sendable {
     /// Begun and not ended: each has a stack.
     public var live = 0
