@@ -95,8 +95,8 @@ import Testing
         try await inEveryOrder {
             var coroutine: OpaquePointer?
             let switching: ringlet_coroutine_function = { _, _, _ in
-                let refused = Self.inDeadline { unsafe ringlet_coroutine_switch(nil, nil, nil) }
-                return refused == -EBUSY ? unsafe ringlet_coroutine_switch(nil, nil, nil) : refused
+                let refused = Self.inDeadline { ringlet_coroutine_switch(nil, nil, nil) }
+                return refused == -EBUSY ? ringlet_coroutine_switch(nil, nil, nil) : refused
             }
             #expect(unsafe ringlet_coroutine_create(switching, nil, nil, 0, &coroutine) == 0)
             #expect(unsafe ringlet_coroutine_switch(coroutine, nil, nil) == 0)
@@ -108,7 +108,7 @@ import Testing
             var (inner, outer) = unsafe (OpaquePointer?.none, OpaquePointer?.none)
             let one: ringlet_generator_function = { _, _ in 1 }
             let yielding: ringlet_generator_function = { generator, inner in
-                let inner = unsafe OpaquePointer(inner)
+                let inner = OpaquePointer(inner)
                 let refused = Self.inDeadline { unsafe ringlet_generator_yield(generator, nil, nil) }
                 let delegated = Self.inDeadline { unsafe ringlet_generator_delegate(generator, inner, nil) }
                 return refused == -EBUSY && delegated == -EBUSY ? 0 : -1
