@@ -51,7 +51,7 @@ extension AsyncGenerator {
         return result
     }
 
-    func reportUnseen(_ error: any Error) {
+    private func reportUnseen(_ error: any Error) {
         UnseenErrors.report(UnseenError(error: error, origin: .generator, source: core.label))
     }
 }

@@ -180,32 +180,7 @@ public struct AsyncYielder<Element: Sendable, Sent: Sendable>: Sendable {
 }
 
 extension AsyncYielder where Sent == Void {
-    /// Yields the elements of another generator, and closes it if this one is ended before it: an error that is thrown
-    /// in, and the exit, are thrown here once `inner` has cleaned up. One that has ended by itself needs no closing.
-    ///
-    /// Only elements are passed on. An error is not thrown into `inner`, which is closed instead, and what `inner`
-    /// returns is its ``AsyncGenerator/result``.
-    ///
-    /// - Throws: What `inner` throws. When the exit ends this generator, what the clean-up of `inner` throws instead;
-    ///   when another error does, that goes to the handler of ``UnseenError``.
-    public func from<Return>(_ inner: AsyncGenerator<Element, Void, Return>) async throws {
-        while let element = try await inner.next() {
-            do { try await self(element) } catch {
-                do {
-                    try await inner.close()
-                } catch GeneratorError.alreadyRunning {
-                    // Somebody else ends it, as a shutdown does.
-                } catch let failure {
-                    if error is GeneratorExit { throw failure }
-                    inner.reportUnseen(failure)
-                }
-                throw error
-            }
-        }
-    }
-
-    /// Yields the elements of a sequence. An error that is thrown into the generator, and the exit, are thrown here:
-    /// the sequence is not told of them, and only its iterator goes.
+    /// Yields the elements of a sequence. An error that is thrown into the generator is thrown here.
     public func from<Elements: AsyncSequence>(_ elements: Elements) async throws
     where Elements.Element == Element {
         for try await element in elements { try await self(element) }

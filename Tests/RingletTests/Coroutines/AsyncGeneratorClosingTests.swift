@@ -75,69 +75,6 @@ private func numbers(
         }
     }
 
-    @Test func `a generator that is passed on is closed with the outer one, which waits for its clean-up`()
-        async throws
-    {
-        let lines = Journal<String>()
-        let inner = numbers(lines)
-        let outer = AsyncGenerator(of: Int.self) { yield in
-            defer { lines.note("outer") }
-            try await yield.from(inner)
-        }
-        #expect(try await outer.next() == 1)
-        try await outer.close()
-        #expect(lines.all == ["cleaned up", "outer"] && inner.isFinished)
-        // Also by an error, which is not thrown into it.
-        let another = numbers(lines)
-        let failing = AsyncGenerator(of: Int.self) { yield in try await yield.from(another) }
-        #expect(try await failing.next() == 1)
-        await #expect(throws: Failure(number: 4)) { try await failing.throw(Failure(number: 4)) }
-        #expect(lines.all == ["cleaned up", "outer", "cleaned up"] && another.isFinished)
-        // What a clean-up throws replaces the exit.
-        let broken = numbers(lines) { throw Failure(number: 5) }
-        let last = AsyncGenerator(of: Int.self) { yield in try await yield.from(broken) }
-        #expect(try await last.next() == 1)
-        await #expect(throws: Failure(number: 5)) { try await last.close() }
-        #expect(last.isFinished && broken.isFinished)
-    }
-
-    @Test func `a generator that is passed on and that another uses is not closed by who is refused`() async throws {
-        let lines = Journal<String>()
-        let gate = Gate()
-        let inner = gated(gate, lines)
-        #expect(try await inner.next() == 1)
-        let step = Task { try await inner.next() }
-        try await awaitUntil("the step") { !lines.all.isEmpty }
-        let outer = AsyncGenerator(of: Int.self) { yield in try await yield.from(inner) }
-        await #expect(throws: GeneratorError.alreadyRunning) { try await outer.next() }
-        gate.open()
-        #expect(try await step.value == 2)
-        #expect(!inner.isFinished)
-        try await inner.close()
-    }
-
-    @Test func `a generator that is passed on ends with the outer one at a shutdown, once`() async throws {
-        let lines = Journal<String>()
-        let reports = Journal<String>()
-        let previous = UnseenError.setHandler { reports.note($0.source) }
-        defer { _ = UnseenError.setHandler(previous) }
-        let held = try await Scheduler.run(SchedulerOptions(cleanUpLimit: .seconds(600))) {
-            let inner = AsyncGenerator(of: Int.self, name: "passed on") { yield in
-                do { try await yield(1) } catch {
-                    try await waitByAnOperation()
-                    lines.note("inner")
-                    throw error
-                }
-            }
-            let outer = AsyncGenerator(of: Int.self, name: "passes on") { yield in try await yield.from(inner) }
-            _ = try outer.next()
-            return (inner, outer)
-        }
-        #expect(held.0.isFinished && held.1.isFinished)
-        #expect(lines.all == ["inner"])
-        #expect(!reports.all.contains { $0.contains("pass") })
-    }
-
     @Test func `an error of the clean-up is thrown if there is no other, and is told if there is`() async throws {
         let lines = Journal<String>()
         let reports = Journal<String>()
