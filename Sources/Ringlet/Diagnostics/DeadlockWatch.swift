@@ -61,6 +61,10 @@ final class DeadlockWatch: Sendable {
         let action: (@Sendable () -> Void)? = state.withLock { state in
             switch state.stage {
             case .off, .running, .cancelled:
+                if last.isShuttingDown && !last.refusesTasks {
+                    // What is left may wait for a task.
+                    return { for worker in shared.workers { worker.perform { $0.endTasks() } } }
+                }
                 if last.isShuttingDown {
                     state.stage = .gathering
                     return { self.gatherInShutdown(shared) }

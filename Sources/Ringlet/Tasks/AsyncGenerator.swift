@@ -181,6 +181,8 @@ public struct AsyncYielder<Element: Sendable, Sent: Sendable>: Sendable {
 
 extension AsyncYielder where Sent == Void {
     /// Yields the elements of a sequence. An error that is thrown into the generator is thrown here.
+    ///
+    /// Only elements are passed on. The sequence, which may be another generator, is told of no error and is not closed.
     public func from<Elements: AsyncSequence>(_ elements: Elements) async throws
     where Elements.Element == Element {
         for try await element in elements { try await self(element) }

@@ -1,14 +1,18 @@
 /// One call that a worker makes at an instant, on its thread. Any thread may set, move and cancel it.
 final class Alarm: @unchecked Sendable {
     private let worker: Worker
+    private let holds: Bool
 
     // The rest is the worker thread's.
     private var timer: (token: TimerToken, message: Runnable)?
     private var action: (@Sendable () -> Void)?
 
-    /// - Parameter action: Must not block. Given up when it was called, or by ``cancel()``.
-    init(on worker: Worker, _ action: @escaping @Sendable () -> Void) {
+    /// - Parameters:
+    ///   - holds: Whether the scheduler is not idle while the alarm is set.
+    ///   - action: Must not block. Given up when it was called, or by ``cancel()``.
+    init(on worker: Worker, holds: Bool = true, _ action: @escaping @Sendable () -> Void) {
         self.worker = worker
+        self.holds = holds
         self.action = action
     }
 
@@ -21,7 +25,7 @@ final class Alarm: @unchecked Sendable {
             let message = Message.runnable(
                 { _ in self.worker.perform { _ in self.ring() } }, kind: .timedMessage)
             self.timer = (
-                worker.timers.insert(deadline: deadline.nanoseconds, payload: message.word), message
+                worker.timers.insert(deadline: deadline.nanoseconds, payload: message.word, holds: self.holds), message
             )
         }
     }

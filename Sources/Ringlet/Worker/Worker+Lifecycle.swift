@@ -46,7 +46,8 @@ extension Worker {
         for token in operations.tokens(where: { $0.waiter.endsFirst }) { cancel(token, reason: .shutdown) }
         dropCallbacks()
         if shared.fiberCount > 0 {
-            let alarm = Alarm(on: self) { self.endTasks() }
+            // Who looks for deadlocks need not wait for it.
+            let alarm = Alarm(on: self, holds: shared.deadlocks == nil) { self.endTasks() }
             taskLimit = alarm
             alarm.set(at: limit)
         }
@@ -54,7 +55,7 @@ extension Worker {
 
     /// Ends whatever a task waits for here, and everything that it is going to: Swift's tasks are not the scheduler's to
     /// cancel.
-    private func endTasks() {
+    func endTasks() {
         guard !refusesTasks else { return }
         refusesTasks = true
         taskLimit?.cancel()
