@@ -80,7 +80,8 @@ nonisolated(unsafe) private var helper: Coroutine<Int>?
         #expect(lines.count { $0 == "unwound" } == 1, "\(output)")
     }
 
-    @Test func `exit in the body of a coroutine unwinds nothing, and a handler may switch`() async throws {
+    @Test(.enabled(if: !addressSanitizer, "at the exit it takes for lost what a coroutine's stack alone refers to"))
+    func `exit in the body of a coroutine unwinds nothing, and a handler may switch`() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             Self.prepare()
             let leaving = Coroutine<Int>(name: "leaving") { _ in
@@ -95,7 +96,8 @@ nonisolated(unsafe) private var helper: Coroutine<Int>?
             result, live: Self.threads * Self.each + 2, current: "coroutine 'leaving' (running)")
     }
 
-    @Test func `exit in the body of a generator unwinds nothing, and a handler may switch`() async throws {
+    @Test(.enabled(if: !addressSanitizer, "at the exit it takes for lost what a coroutine's stack alone refers to"))
+    func `exit in the body of a generator unwinds nothing, and a handler may switch`() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             Self.prepare()
             let leaving = Generator(of: Int.self, name: "leaving") { _ in
