@@ -42,6 +42,8 @@ echo_server() {
     local name=$1 pattern=$2 workers=$3 output pid port
     output=$work/echo.$BASHPID
     shift 3
+    # Here, because the server's own redirection may come after the first look: the file is that of the one before.
+    : >"$output"
     "$work/sandbox" "$@" "$work/ringlet" echo --port 0 --workers "$workers" >"$output" 2>&1 &
     pid=$!
     for _ in $(seq 200); do
