@@ -9,10 +9,9 @@
 
 #define _GNU_SOURCE
 
-#include <dlfcn.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+
+#include "real.h"
 
 #define SWIFT __attribute__((swiftcall))
 #define ASYNC __attribute__((swiftasynccall))
@@ -31,16 +30,6 @@ struct context {
     uintptr_t flags;
 };
 enum { flag_bits = 16 };
-
-static void *real(const char *name)
-{
-    void *function = dlsym(RTLD_NEXT, name);
-    if (!function) {
-        fprintf(stderr, "%s has gone; Tests/Sanitizers/continuation.c needs a look\n", name);
-        abort();
-    }
-    return function;
-}
 
 ASYNC static void go_on_at_once(__attribute__((swift_async_context)) struct context *context)
 {

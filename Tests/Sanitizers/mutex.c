@@ -9,10 +9,9 @@
 
 #define _GNU_SOURCE
 
-#include <dlfcn.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+
+#include "real.h"
 
 #define SWIFT __attribute__((swiftcall))
 #define SELF __attribute__((swift_context))
@@ -23,16 +22,6 @@ extern void __tsan_release(void *address) __attribute__((weak));
 
 typedef SWIFT void lock_function(uint32_t thread, SELF void *mutex);
 typedef SWIFT void unlock_function(SELF void *mutex);
-
-static void *real(const char *name)
-{
-    void *function = dlsym(RTLD_NEXT, name);
-    if (!function) {
-        fprintf(stderr, "%s has gone; Tests/Sanitizers/mutex.c needs a look\n", name);
-        abort();
-    }
-    return function;
-}
 
 SWIFT void lock_slow(uint32_t thread, SELF void *mutex)
     __asm__("$s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF");
