@@ -98,19 +98,24 @@ extension AnyFiber {
     /// Tells the groups whose bodies are in what is cancelled: in a scope that is, or in the fiber if that is. A shielded
     /// part between the two keeps it out; one inside the body does not. The worker's thread.
     func tellGroups() {
-        var groups: [Group] = []
         var place = existingExtras?.scope
+        // Those at this depth of shielded parts that nothing further in has told.
+        var groups: [Group] = []
+        var depth = place?.shieldDepth ?? 0
         while let current = place {
+            if current.shieldDepth != depth {
+                groups = []
+                depth = current.shieldDepth
+            }
             if let group = current.group { groups.append(group) }
-            place = current.outer
             if current.scope.isCancelled {
                 for group in groups { group.openerWasCancelled() }
                 groups = []
             }
-            if let next = place, next.shieldDepth != current.shieldDepth { groups = [] }
-            if place == nil, isCancelled, current.shieldDepth == 0 {
-                for group in groups { group.openerWasCancelled() }
-            }
+            place = current.outer
+        }
+        if isCancelled && depth == 0 {
+            for group in groups { group.openerWasCancelled() }
         }
     }
 }

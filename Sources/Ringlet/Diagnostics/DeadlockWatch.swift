@@ -61,11 +61,11 @@ final class DeadlockWatch: Sendable {
         let action: (@Sendable () -> Void)? = state.withLock { state in
             switch state.stage {
             case .off, .running, .cancelled:
-                if last.isShuttingDown && !last.refusesTasks {
-                    // What is left may wait for a task.
-                    return { for worker in shared.workers { worker.perform { $0.endTasks() } } }
-                }
                 if last.isShuttingDown {
+                    // What is left may wait for a task.
+                    guard last.refusesTasks else {
+                        return { for worker in shared.workers { worker.perform { $0.endTasks() } } }
+                    }
                     state.stage = .gathering
                     return { self.gatherInShutdown(shared) }
                 }

@@ -4,9 +4,7 @@ extension Worker {
     /// ended, and a fiber that was parked stays so: it goes on in the parent.
     @inline(never)
     func refuseInChild(_ runnable: Runnable) {
-        isShuttingDown = true
-        refusesTasks = true
-        isEnding = true
+        refuseEverything()
         switch runnable.kind {
         case .job: runJob(runnable)
         case .actorJob: runActorJob(runnable)
@@ -23,10 +21,14 @@ extension Worker {
     /// What keeps the child from the parent's other fibers and jobs, when the thread that forked comes
     /// back to the loop.
     func stopInChild() {
+        refuseEverything()
+        ready.removeAll()
+    }
+
+    private func refuseEverything() {
         isShuttingDown = true
         refusesTasks = true
         isEnding = true
-        ready.removeAll()
     }
 
     /// Why nothing begins here any more.

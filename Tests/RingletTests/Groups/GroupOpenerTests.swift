@@ -5,22 +5,29 @@ import Testing
 
 /// What becomes of a group when who opened it is cancelled while the body runs.
 @Suite struct GroupOpenerTests {
+    /// A fiber and a task that sleep for ever. Returns the task.
+    private static func spawnSleepers(
+        in group: Group, _ asleep: Counter, _ ended: Counter
+    ) throws -> Task<Void, any Error> {
+        try group.spawn { () throws in
+            asleep.add()
+            defer { ended.add() }
+            try Fiber.sleep(until: .never)
+        }
+        return try group.spawn { () async throws in
+            asleep.add()
+            defer { ended.add() }
+            try await Scheduler.sleep(until: .never)
+        }
+    }
+
     @Test func `a task that waits for the value of a child is cancelled with its children`() async throws {
         try await inEveryOrder { () async throws in
             let asleep = Counter()
             let ended = Counter()
             let task = taskHere {
                 try await withGroup { group in
-                    try group.spawn { () throws in
-                        asleep.add()
-                        defer { ended.add() }
-                        try Fiber.sleep(until: .never)
-                    }
-                    let child = try group.spawn { () async throws in
-                        asleep.add()
-                        defer { ended.add() }
-                        try await Scheduler.sleep(until: .never)
-                    }
+                    let child = try Self.spawnSleepers(in: group, asleep, ended)
                     // No cancellation ends this wait.
                     do { try await child.value } catch is CancellationError {}
                     #expect(group.isCancelled)
@@ -41,16 +48,7 @@ import Testing
             let ended = Counter()
             let fiber = Fiber {
                 try withGroup { group in
-                    try group.spawn { () throws in
-                        asleep.add()
-                        defer { ended.add() }
-                        try Fiber.sleep(until: .never)
-                    }
-                    let child = try group.spawn { () async throws in
-                        asleep.add()
-                        defer { ended.add() }
-                        try await Scheduler.sleep(until: .never)
-                    }
+                    let child = try Self.spawnSleepers(in: group, asleep, ended)
                     do { try Fiber.await { try await child.value } } catch is CancellationError {}
                     #expect(group.isCancelled)
                     try group.spawn { Issue.record("a child that comes later ran") }
