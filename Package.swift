@@ -96,6 +96,8 @@ let package = Package(
             ],
             swiftSettings: house
         ),
+        // The library's code in every order of its threads' steps.
+        .testTarget(name: "InterleavingTests", dependencies: ["Ringlet"], swiftSettings: house),
         .testTarget(name: "ArchitectureTests", swiftSettings: house),
     ]
 )

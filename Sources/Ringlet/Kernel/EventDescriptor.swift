@@ -38,6 +38,9 @@ struct ThreadParker: @unchecked Sendable {
 
     /// Any thread, at most once before the sleeper has called ``rearm()``.
     func unpark() {
+        #if DEBUG
+            Interleaving.step()
+        #endif
         unsafe curing_store_release(word, 1)
         unsafe curing_futex_wake(word)
     }
@@ -49,6 +52,12 @@ struct ThreadParker: @unchecked Sendable {
 
     /// Sleeps until ``unpark()``. False when `deadline` (CLOCK_MONOTONIC nanoseconds) passed first.
     func park(until deadline: UInt64) -> Bool {
+        #if DEBUG
+            if let thread = Interleaving.current {
+                let mayTimeOut = deadline != .max
+                return thread.sleep(mayTimeOut: mayTimeOut) { unsafe curing_load_acquire(word) != 0 }
+            }
+        #endif
         while unsafe curing_load_acquire(word) == 0 {
             if unsafe curing_futex_wait(word, 0, deadline) == -ETIMEDOUT {
                 return unsafe curing_load_acquire(word) != 0

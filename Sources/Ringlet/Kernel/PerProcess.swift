@@ -10,8 +10,8 @@ final class PerProcess<Object: AnyObject & Sendable>: Sendable {
         let forks: UInt32
         let object: Object
 
-        init(_ object: Object) {
-            forks = Fork.count
+        init(_ object: Object, after forks: UInt32 = Fork.count) {
+            self.forks = forks
             self.object = object
         }
     }
@@ -24,12 +24,16 @@ final class PerProcess<Object: AnyObject & Sendable>: Sendable {
         self.init(make()) { _ in make() }
     }
 
-    /// - Parameter renew: Makes the child's object of the parent's, whose locks may be held for ever. Threads that come
-    ///   at the same time may each call it, and one of the results is used.
-    init(_ first: Object, renew: @escaping @Sendable (_ old: Object) -> Object) {
+    /// - Parameters:
+    ///   - forks: How many there were when `first` was made.
+    ///   - renew: Makes the child's object of the parent's, whose locks may be held for ever. Threads that come
+    ///     at the same time may each call it, and one of the results is used.
+    init(
+        _ first: Object, after forks: UInt32 = Fork.count, renew: @escaping @Sendable (_ old: Object) -> Object
+    ) {
         Fork.watch()
         self.renew = renew
-        entry = Atomic(Self.retained(Entry(first)))
+        entry = Atomic(Self.retained(Entry(first, after: forks)))
     }
 
     /// This process's own. Any thread.

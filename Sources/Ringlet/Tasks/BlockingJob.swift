@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Work on its way to a thread of a pool, and who waits for it.
 ///
 /// It runs as the body of a task that is made where the work is submitted, so task-locals and priority are those of
@@ -16,19 +14,10 @@ final class BlockingJob<Success>: TaskExecutor, @unchecked Sendable {
         case shares
     }
 
-    private enum Phase: UInt8, AtomicRepresentable {
-        case waiting, running
-        /// Running, for a waiter who was cancelled.
-        case runningInVain
-        case ended
-        /// Taken back before it began.
-        case withdrawn
-    }
-
     let ticket: CrewTicket
     private let crew: ThreadCrew
     private let patience: Patience
-    private let phase = Atomic<Phase>(.waiting)
+    private let phase = WorkPhase()
     private let end = WaitQueue()
     private let forks = Fork.count
 
@@ -68,25 +57,21 @@ final class BlockingJob<Success>: TaskExecutor, @unchecked Sendable {
 
     /// The task's body.
     private func perform() {
-        guard moves(from: .waiting, to: .running) else { return }
+        guard phase.begins() else { return }
         outcome = Result {
             try Lineage.$tickets.withValue([ticket] + ticket.ancestors) { [work] in
                 try unsafe work.unsafelyUnwrapped()
             }
         }
         work = nil
-        wasInVain = phase.exchange(.ended, ordering: .acquiringAndReleasing) == .runningInVain
-    }
-
-    private func moves(from old: Phase, to new: Phase) -> Bool {
-        phase.compareExchange(expected: old, desired: new, ordering: .acquiringAndReleasing).exchanged
+        wasInVain = phase.ends()
     }
 
     // MARK: Ending early
 
     /// Takes work back that has not begun. False when it has.
     private func withdraw() -> Bool {
-        guard moves(from: .waiting, to: .withdrawn) else { return false }
+        guard phase.isWithdrawn() else { return false }
         work = nil
         return true
     }
@@ -105,7 +90,7 @@ final class BlockingJob<Success>: TaskExecutor, @unchecked Sendable {
         if patience == .shares { return true }
         task?.cancel()
         if withdraw() { return true }
-        return patience == .abandons || !moves(from: .running, to: .runningInVain)
+        return patience == .abandons || !phase.isInVain()
     }
 }
 
@@ -119,7 +104,7 @@ extension BlockingJob: CrewWork {
     }
 
     func refuse(_ reason: CrewRefusal) {
-        if moves(from: .waiting, to: .ended) {
+        if phase.isRefused() {
             work = nil
             outcome = .failure(error(reason))
             end.complete()

@@ -111,9 +111,10 @@ class TaskHandle: @unchecked Sendable {
     /// The first thing that the task does, perhaps before its maker goes on: what was cancelled before the start is
     /// cancelled here.
     fileprivate final func begins() {
-        guard state.withLock({ $0.isCancelled }) else { return }
-        unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+        if isCancelled { unsafe withUnsafeCurrentTask { unsafe $0?.cancel() } }
     }
+
+    final var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
     fileprivate final var task: Task<Void, Never>? { state.withLock { $0.task } }
 }

@@ -26,12 +26,22 @@ struct QuietMark: ~Copyable, Sendable {
     ///
     /// All marks are read twice, and between that the inboxes: if no mark has changed, all were quiet at the same time,
     /// so nobody was there to push anything, but for threads that are none of the scheduler's.
-    static func allAreQuiet(_ workers: [Worker], _ mark: (Worker) -> UInt) -> Bool {
+    static func allAreQuiet<Member: QuietMember>(_ workers: [Member], _ mark: (Member) -> UInt) -> Bool {
         let marks = workers.map(mark)
         let isReached =
-            zip(workers, marks).allSatisfy { isQuiet($1) || $0.closed.load(ordering: .acquiring) }
-            && workers.allSatisfy { $0.inbox.isEmpty }
+            zip(workers, marks).allSatisfy { isQuiet($1) || $0.hasEnded } && workers.allSatisfy { $0.hasEmptyInbox }
         atomicMemoryFence(ordering: .sequentiallyConsistent)
         return isReached && zip(workers, marks).allSatisfy { mark($0) == $1 }
     }
+}
+
+/// Who marks itself: a worker.
+protocol QuietMember {
+    var hasEnded: Bool { get }
+    var hasEmptyInbox: Bool { get }
+}
+
+extension Worker: QuietMember {
+    var hasEnded: Bool { closed.load(ordering: .acquiring) }
+    var hasEmptyInbox: Bool { inbox.isEmpty }
 }

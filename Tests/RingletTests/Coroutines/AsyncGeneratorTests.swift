@@ -210,7 +210,7 @@ func gated(_ gate: Gate, _ lines: Journal<String>) -> AsyncGenerator<Int, Void, 
     }
 
     @Test func `a yield while nobody has asked is refused`() async throws {
-        let leaked = Mutex<AsyncYielder<Int, Void>?>(nil)
+        let leaked = Synchronization.Mutex<AsyncYielder<Int, Void>?>(nil)
         let numbers = AsyncGenerator(of: Int.self) { yield in
             leaked.withLock { $0 = yield }
             try await yield(1)

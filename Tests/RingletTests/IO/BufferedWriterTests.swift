@@ -37,8 +37,8 @@ import Testing
 
     /// Gives a writer from one owner to another.
     private final class Box: Sendable {
-        private let content: Mutex<BufferedWriter?>
-        init(_ writer: consuming BufferedWriter) { content = Mutex(writer) }
+        private let content: Synchronization.Mutex<BufferedWriter?>
+        init(_ writer: consuming BufferedWriter) { content = Synchronization.Mutex(writer) }
         func take() -> BufferedWriter { content.withLock { $0.take()! } }
     }
 

@@ -6,7 +6,7 @@ import Testing
 
 /// What happened, in order, noted from any thread.
 final class Journal<Entry: Sendable>: Sendable {
-    private let entries = Mutex<[Entry]>([])
+    private let entries = Synchronization.Mutex<[Entry]>([])
 
     func note(_ entry: Entry) {
         entries.withLock { $0.append(entry) }
@@ -18,7 +18,7 @@ final class Journal<Entry: Sendable>: Sendable {
 
 /// A number that any thread may change.
 final class Counter: Sendable {
-    private let number = Atomic<Int>(0)
+    private let number = Synchronization.Atomic<Int>(0)
 
     var value: Int { number.load(ordering: .sequentiallyConsistent) }
 

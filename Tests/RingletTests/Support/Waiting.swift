@@ -6,7 +6,7 @@ import Synchronization
 
 /// Something that becomes true once.
 final class Flag: Sendable {
-    private let value = Atomic<Bool>(false)
+    private let value = Synchronization.Atomic<Bool>(false)
 
     var isSet: Bool { value.load(ordering: .sequentiallyConsistent) }
 
@@ -15,9 +15,9 @@ final class Flag: Sendable {
 
 /// A variable that any thread may read and write.
 final class Shared<Value: Sendable>: Sendable {
-    private let storage: Mutex<Value>
+    private let storage: Synchronization.Mutex<Value>
 
-    init(_ value: Value) { storage = Mutex(value) }
+    init(_ value: Value) { storage = Synchronization.Mutex(value) }
 
     var value: Value {
         get { storage.withLock { $0 } }

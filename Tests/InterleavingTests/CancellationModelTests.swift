@@ -1,6 +1,6 @@
 import Testing
 
-/// `OperationCell`, step by step: the worker begins a task's operation while the task is cancelled.
+/// ``WaitCell``, step by step: the worker begins a task's operation while the task is cancelled.
 private struct CancellationModel: Model {
     enum Mutation: CaseIterable {
         case none
