@@ -148,11 +148,11 @@ test-sandbox: build
 	Tests/Sandbox/run.sh .build/release/ringlet $(FLOOR)/load
 
 # What a crash says, in both builds: they have different frames.
-test-crash: deps
+test-crash: stage
 	swift build --product CrashProgram
 	swift build -c release --product CrashProgram
 	Tests/Crash/run.sh .build/debug/CrashProgram .build/release/CrashProgram
-	Tests/Crash/gdb.sh .build/debug/CrashProgram .build/release/CrashProgram
+	Tests/Crash/gdb.sh $(STAGE_PREFIX) .build/debug/CrashProgram .build/release/CrashProgram
 
 test-tour: build examples
 	.build/release/ringlet tour --connections 200 --c-example $(EXAMPLES)/tasks

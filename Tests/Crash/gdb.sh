@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
-# The gdb script of Tools/gdb: the fibers of a process that is stopped at a crash, and of its core file.
+# The gdb script of Tools/gdb: the fibers of a process that is stopped at a crash, and of its core file, in Swift and
+# in C.
 #
-#   gdb.sh PROGRAM...     CrashProgram, of one or more builds
+#   gdb.sh PREFIX PROGRAM...     where the C library is installed; CrashProgram, of one or more builds
 set -uo pipefail
+
+prefix=$1
+shift
 
 script=$(dirname "$0")/../../Tools/gdb/ringlet-gdb.py
 work=$(mktemp -d)
@@ -47,6 +51,19 @@ for program; do
     timeout 120 gdb "${quiet[@]}" "${look[@]}" "$program" "$work/core" >"$work/out" 2>&1
     expect "$build, core" "${what[@]}"
     rm -f "$work/core"
+done
+
+# Tasks of the installed library, which has no symbols of its own.
+what=("worker 0 .LWP [0-9]+.  task 'breaker': runs" "^2 .*task 'sleeper': waits for timer"
+    "^3 .*task 'receiver': waits for operation" "^4 .*task: waits for timer" "^4 fibers"
+    "^#[0-9]+ .*wait_for_ever " "^#[0-9]+ .*sleeping_task " "^#[0-9]+ .*receiving_task ")
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+read -ra flags <<<"$(pkg-config --cflags --libs ringlet) -Wl,-rpath,$prefix/lib"
+gcc -std=c11 -O2 -g -Wall -Wextra -Werror "$(dirname "$0")/tasks.c" "${flags[@]}" -o "$work/tasks" || exit 1
+for kernel in auto emulated; do
+    RINGLET_KERNEL=$kernel timeout 120 gdb "${quiet[@]}" -ex run -ex 'info fibers' -ex 'fiber 2 bt' -ex 'fiber 3 bt' \
+        "$work/tasks" >"$work/out" 2>&1
+    expect "tasks in C, $kernel" "${what[@]}"
 done
 
 echo "$passed passed, $failed failed"

@@ -120,7 +120,9 @@ class FiberUnwinder(gdb.unwinder.Unwinder):
         sp = int(pending.read_register("rsp"))
         if self.fiber is None or sp != self.base:
             return None
-        info = pending.create_unwind_info(FrameId(sp, int(pending.read_register("rip"))))
+        # As if it were on the fiber's stack: gdb takes a stack for broken on which a caller lies below its callee, and
+        # that of the fiber may lie anywhere.
+        info = pending.create_unwind_info(FrameId(self.fiber.sp, int(pending.read_register("rip"))))
         kind = gdb.lookup_type("unsigned long")
         for number, name in enumerate(REGISTERS):
             info.add_saved_register(name, gdb.Value(word(self.fiber.sp + 8 * number)).cast(kind))
