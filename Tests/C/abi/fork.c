@@ -2,6 +2,7 @@
 
 #include "check.h"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@
 static ringlet_scheduler *scheduler;
 static ringlet_queue *queue;
 static uint64_t sleeper, ended;
+static const char *version;
 
 /* A child that hangs is ended by SIGALRM. */
 static int in_child(void (*body)(void))
@@ -26,9 +28,34 @@ static int in_child(void (*body)(void))
     return status;
 }
 
+/* What needs no scheduler, task or queue works as before. */
+static void use_the_rest(void)
+{
+    ringlet_options *options = NULL;
+    ringlet_task_options *task_options = NULL;
+    int64_t now = ringlet_now();
+    REQUIRE(strcmp(ringlet_version_string(), version) == 0);
+    REQUIRE_EQUAL(ringlet_version(), RINGLET_VERSION_MAJOR << 16 | RINGLET_VERSION_MINOR << 8 |
+                                         RINGLET_VERSION_PATCH);
+    REQUIRE(strcmp(ringlet_status_name(RINGLET_E_FORK), "RINGLET_E_FORK") == 0);
+    REQUIRE(strlen(ringlet_status_message(RINGLET_E_FORK)) > 0);
+    REQUIRE(now > 0 && ringlet_now() >= now);
+    REQUIRE_EQUAL(ringlet_options_create(&options), 0);
+    REQUIRE_EQUAL(ringlet_options_set_workers(options, 2), 0);
+    REQUIRE_EQUAL(ringlet_options_set_workers(options, 0), -EINVAL);
+    REQUIRE_EQUAL(ringlet_options_set_stack_size(options, 64 * 1024), 0);
+    REQUIRE_EQUAL(ringlet_task_options_create(&task_options), 0);
+    REQUIRE_EQUAL(ringlet_task_options_set_name(task_options, "in the child"), 0);
+    REQUIRE_EQUAL(ringlet_task_options_set_cleanup(task_options, NULL), 0);
+    REQUIRE_EQUAL(ringlet_task_options_set_worker(task_options, 0), 0);
+    ringlet_task_options_destroy(task_options);
+    ringlet_options_destroy(options);
+}
+
 static void refuse_everything(void)
 {
     ringlet_scheduler *another = NULL;
+    ringlet_queue *another_queue = NULL;
     ringlet_completion record;
     int64_t result = 0;
     uint64_t task = 0;
@@ -41,6 +68,12 @@ static void refuse_everything(void)
     REQUIRE_EQUAL(ringlet_task_cancel(sleeper), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_task_release(sleeper), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_task_notify(sleeper, queue, 1), RINGLET_E_FORK);
+    /* One can be made, and it is of no use. */
+    REQUIRE_EQUAL(ringlet_queue_create(&another_queue), 0);
+    REQUIRE(ringlet_queue_descriptor(another_queue) >= 0);
+    REQUIRE_EQUAL(ringlet_queue_poll(another_queue, &record, 1), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_queue_wait(another_queue, &record, 1, INT64_MAX), RINGLET_E_FORK);
+    ringlet_queue_destroy(another_queue);
     REQUIRE_EQUAL(ringlet_queue_poll(queue, &record, 1), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_queue_wait(queue, &record, 1, INT64_MAX), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_scheduler_shutdown(scheduler, INT64_MAX), RINGLET_E_FORK);
@@ -54,13 +87,21 @@ static int sockets[2];
 static void refuse_inside(void)
 {
     char byte = 0;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(9)};
     REQUIRE_EQUAL(ringlet_yield(), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_sleep_until(0), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_is_cancelled(), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_spawn(return_number, NULL, NULL, NULL), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_recv(sockets[0], &byte, 1, INT64_MAX), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_send(sockets[0], &byte, 1, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_read(sockets[0], &byte, 1, -1, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_write(sockets[0], &byte, 1, -1, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_accept(sockets[0], INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_connect(sockets[0], &address, sizeof address, INT64_MAX), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_close(sockets[0]), RINGLET_E_FORK);
+    /* Nothing was closed, read or sent. */
+    REQUIRE(recv(sockets[0], &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN);
+    REQUIRE(recv(sockets[1], &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN);
 }
 
 static int64_t fork_inside(void *user_data)
@@ -137,10 +178,56 @@ static void step_both(intptr_t sum, intptr_t number)
     REQUIRE_EQUAL((intptr_t)value, number);
 }
 
+static int64_t delegate(ringlet_generator *self, void *user_data)
+{
+    int64_t result = 0;
+    int32_t status = ringlet_generator_delegate(self, user_data, &result);
+    return status < 0 ? status : result;
+}
+
+/* Every call on them that is not in step_both(). */
+static void use_all_calls(void)
+{
+    ringlet_coroutine *child = NULL, *parent = coroutine;
+    ringlet_generator *outer = NULL;
+    void *value = NULL;
+    int64_t result = 0;
+    REQUIRE(ringlet_coroutine_current() == NULL);
+    REQUIRE_EQUAL(ringlet_coroutine_state(coroutine), RINGLET_COROUTINE_SUSPENDED);
+    REQUIRE_EQUAL(ringlet_coroutine_parent(coroutine, &parent), 0);
+    REQUIRE(parent == NULL);
+    REQUIRE_EQUAL(ringlet_coroutine_create(add_up, NULL, NULL, 0, &child), 0);
+    REQUIRE_EQUAL(ringlet_coroutine_state(child), RINGLET_COROUTINE_PENDING);
+    REQUIRE_EQUAL(ringlet_coroutine_set_parent(child, coroutine), 0);
+    REQUIRE_EQUAL(ringlet_coroutine_set_parent(coroutine, child), -ELOOP);
+    REQUIRE_EQUAL(ringlet_coroutine_parent(child, &parent), 0);
+    REQUIRE(parent == coroutine);
+    REQUIRE_EQUAL(ringlet_coroutine_set_parent(child, NULL), 0);
+    REQUIRE_EQUAL(ringlet_coroutine_throw(child, -EIO, &value), -EIO);
+    REQUIRE_EQUAL(ringlet_coroutine_state(child), RINGLET_COROUTINE_ENDED);
+    ringlet_coroutine_release(child);
+
+    REQUIRE_EQUAL(ringlet_generator_send(generator, as_pointer(5), &value), 1);
+    REQUIRE_EQUAL((intptr_t)value, 3);
+    REQUIRE_EQUAL(ringlet_generator_result(generator, &result), 0);
+    REQUIRE_EQUAL(ringlet_generator_create(delegate, generator, 0, &outer), 0);
+    REQUIRE_EQUAL(ringlet_generator_next(outer, &value), 1);
+    REQUIRE_EQUAL((intptr_t)value, 4);
+    REQUIRE_EQUAL(ringlet_generator_throw(outer, -EIO, &value), 0);
+    REQUIRE_EQUAL(ringlet_generator_result(outer, &result), 1);
+    REQUIRE_EQUAL(result, -EIO);
+    REQUIRE_EQUAL(ringlet_generator_release(outer), 0);
+    REQUIRE_EQUAL(ringlet_generator_result(generator, &result), 1);
+    REQUIRE_EQUAL(ringlet_generator_release(generator), 0);
+    REQUIRE_EQUAL(ringlet_generator_create(count, NULL, 0, &generator), 0);
+    REQUIRE_EQUAL(ringlet_generator_next(generator, NULL), 1);
+}
+
 static void go_on_with_both(void)
 {
     int64_t result = 0;
     step_both(20, 2);
+    use_all_calls();
     ringlet_coroutine_release(coroutine);
     REQUIRE_EQUAL(ringlet_generator_close(generator, &result), 1);
     REQUIRE_EQUAL(result, -ECANCELED);
@@ -163,6 +250,7 @@ static void suspend_both_and_fork(void)
 int main(void)
 {
     ringlet_completion record;
+    version = ringlet_version_string();
     suspend_both_and_fork();
     scheduler = make_scheduler(2);
     REQUIRE_EQUAL(ringlet_queue_create(&queue), 0);
@@ -174,6 +262,7 @@ int main(void)
     REQUIRE(is_readable());
 
     REQUIRE_EQUAL(in_child(refuse_everything), 0);
+    REQUIRE_EQUAL(in_child(use_the_rest), 0);
     REQUIRE_EQUAL(in_child(touch_queue), 0);
     REQUIRE(is_readable());
     REQUIRE_EQUAL(ringlet_queue_poll(queue, &record, 1), 1);
