@@ -136,6 +136,7 @@ test-syscalls: build
 
 # The seeds of a round that fails are printed; `ringlet stress --seed S --faults F` repeats it.
 test-stress: build
+	Tests/Stress/run.sh .build/release/ringlet
 	.build/release/ringlet stress --seconds 15 --seed 1 --workers 2
 	RINGLET_KERNEL=emulated .build/release/ringlet stress --seconds 10 --seed 3 --workers 2
 	RINGLET_KERNEL_MASK=5.15 .build/release/ringlet stress --seconds 5 --seed 2 --workers 1

@@ -98,6 +98,13 @@ let package = Package(
         ),
         // The library's code in every order of its threads' steps.
         .testTarget(name: "InterleavingTests", dependencies: ["Ringlet"], swiftSettings: house),
+        .testTarget(
+            name: "RingletCommandTests",
+            dependencies: [
+                "Ringlet", "RingletCommand", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: house
+        ),
         .testTarget(name: "ArchitectureTests", swiftSettings: house),
     ]
 )

@@ -7,16 +7,38 @@ struct ProcessFigures {
     let residentKiB: Int
     /// Of address space: stacks, queues and what the allocator has.
     let mappings: Int
+    /// Processes that this one has started and not reaped.
+    let children: Int
 
-    /// The figures as soon as no more descriptors are open than in `baseline`, or after two seconds. A worker's
+    /// The figures as soon as nothing in them is too much for `baseline`, or after two seconds. A worker's
     /// last descriptor is closed by its thread, which may end a moment after the scheduler.
     static func settled(at baseline: ProcessFigures) -> ProcessFigures {
         let limit = Deadline.after(.seconds(2))
         while true {
             let figures = now
-            if figures.descriptors <= baseline.descriptors || limit.hasPassed { return figures }
+            if figures.excess(over: baseline).isEmpty || limit.hasPassed { return figures }
             Thread.sleep(forTimeInterval: 0.001)
         }
+    }
+
+    /// What has grown since `baseline` by more than a load that leaves nothing behind makes it grow.
+    func excess(over baseline: ProcessFigures) -> [String] {
+        var wrong: [String] = []
+        if descriptors > baseline.descriptors {
+            wrong.append("\(descriptors - baseline.descriptors) descriptors leaked by now")
+        }
+        // A stack that is not given back is two of them; threads that have ended leave some to the allocator.
+        if mappings > baseline.mappings + 100 {
+            wrong.append("address space grew from \(baseline.mappings) to \(mappings) mappings")
+        }
+        // Allocator noise is a few MiB; a leak of one connection's buffers per round is far more.
+        if residentKiB > baseline.residentKiB * 5 / 4 + 16 * 1024 {
+            wrong.append("memory grew from \(baseline.residentKiB) to \(residentKiB) KiB")
+        }
+        if children > baseline.children {
+            wrong.append("\(children - baseline.children) child processes left")
+        }
+        return wrong
     }
 
     static var now: ProcessFigures {
@@ -26,7 +48,16 @@ struct ProcessFigures {
         // Pages of 4 KiB on both architectures of ours, in the kernels that distributions build.
         return ProcessFigures(
             descriptors: open?.count ?? 0, residentKiB: (pages ?? 0) * 4,
-            mappings: countMappings())
+            mappings: countMappings(), children: countChildren())
+    }
+
+    /// Each thread has those that it started; none are seen in a kernel without CONFIG_PROC_CHILDREN.
+    private static func countChildren() -> Int {
+        let threads = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")
+        return (threads ?? []).reduce(0) { sum, thread in
+            let text = try? String(contentsOfFile: "/proc/self/task/\(thread)/children", encoding: .utf8)
+            return sum + (text?.split(separator: " ").count ?? 0)
+        }
     }
 
     /// The kernel gives at most a page of the lines at a time, which Foundation's reading takes for all of them.

@@ -39,37 +39,31 @@ struct StressCommand: ParsableCommand {
         var baseline = ProcessFigures.now
         var isStopped = false
         while !isStopped && (!end.hasPassed || round <= warmUp) {
-            let roundFaults = faults.map { $0 &+ round }
-            let name =
-                "round \(round) (--seed \(seed &+ round)\(roundFaults.map { " --faults \($0)" } ?? "") --workers \(workers))"
-            watchdog.begin(name)
+            let current = StressRound(
+                number: round, seed: seed &+ round, workers: workers, faultSeed: faults.map { $0 &+ round },
+                watchdog: watchdog, signals: signals)
+            watchdog.begin(current.name)
             do {
-                let outcome = try StressRound(
-                    seed: seed &+ round, workers: workers, faultSeed: roundFaults,
-                    watchdog: watchdog,
-                    signals: signals
-                ).run()
+                let outcome = try current.run()
                 totals.add(outcome.tally)
                 isStopped = outcome.isStopped
+                watchdog.end()
+                if round == warmUp { baseline = .now }
+                if round > warmUp {
+                    let excess = ProcessFigures.settled(at: baseline).excess(over: baseline)
+                    let report = StressReport(current.name, wrong: excess, atEndOfLoad: outcome.atEndOfLoad)
+                    if let report { throw report }
+                }
             } catch {
-                print("\(name) failed: \(error)")
-                throw ExitCode.failure
-            }
-            watchdog.end()
-            if round == warmUp { baseline = .now }
-            let figures = round > warmUp ? ProcessFigures.settled(at: baseline) : baseline
-            if figures.descriptors > baseline.descriptors {
-                print(
-                    "\(name): \(figures.descriptors - baseline.descriptors) descriptors leaked by now"
-                )
+                print(error is StressReport ? "\(error)" : "\(current.name) failed: \(error)")
                 throw ExitCode.failure
             }
             round += 1
         }
-        try report(rounds: Int(round), totals, baseline)
+        report(rounds: Int(round), totals, baseline)
     }
 
-    private func report(rounds: Int, _ totals: StressTally, _ baseline: ProcessFigures) throws {
+    private func report(rounds: Int, _ totals: StressTally, _ baseline: ProcessFigures) {
         let figures = ProcessFigures.now
         print(
             """
@@ -78,6 +72,8 @@ struct StressCommand: ParsableCommand {
             \(grouped(totals.echoes)) echoes and \(grouped(totals.bytes)) bytes checked, \
             \(grouped(totals.cancelled)) cancelled, \(grouped(totals.timedOut)) timed out, \
             \(grouped(totals.closed)) closed or reset while waiting, \
+            \(grouped(totals.messages)) messages, \(grouped(totals.groups)) groups, \
+            \(grouped(totals.elements)) elements, \(grouped(totals.children)) child processes, \
             \(grouped(totals.failed)) operations failed by faults
             descriptors \(baseline.descriptors) → \(figures.descriptors), \
             mappings \(baseline.mappings) → \(figures.mappings), \
@@ -88,16 +84,6 @@ struct StressCommand: ParsableCommand {
                 totals.faults[kind].flatMap { $0 > 0 ? "\(grouped($0)) \(kind.rawValue)" : nil }
             }
             print("faults: \(counts.joined(separator: ", "))")
-        }
-        // A stack that is not given back is two of them; threads that have ended leave some to the allocator.
-        if figures.mappings > baseline.mappings + 100 {
-            print("address space grew; repeat it with --seed \(seed)")
-            throw ExitCode.failure
-        }
-        // Allocator noise is a few MiB; a leak of one connection's buffers per round is far more.
-        if figures.residentKiB > baseline.residentKiB * 5 / 4 + 16 * 1024 {
-            print("memory grew; repeat it with --seed \(seed)")
-            throw ExitCode.failure
         }
     }
 }

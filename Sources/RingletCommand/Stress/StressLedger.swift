@@ -12,6 +12,13 @@ struct StressTally: Sendable {
     var cancelled = 0
     var timedOut = 0
     var closed = 0
+    /// Elements that came through a channel.
+    var messages = 0
+    var groups = 0
+    /// Elements of generators, and steps of coroutines.
+    var elements = 0
+    /// Child processes.
+    var children = 0
     /// Operations that ended with the error of a fault.
     var failed = 0
     var faults: [KernelFaults.Kind: Int] = [:]
@@ -25,6 +32,10 @@ struct StressTally: Sendable {
         cancelled += other.cancelled
         timedOut += other.timedOut
         closed += other.closed
+        messages += other.messages
+        groups += other.groups
+        elements += other.elements
+        children += other.children
         failed += other.failed
         faults.merge(other.faults, uniquingKeysWith: +)
     }

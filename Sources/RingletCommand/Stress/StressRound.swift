@@ -21,38 +21,56 @@ struct SeededGenerator: RandomNumberGenerator {
 
 /// One scheduler from beginning to end, under a load that the seed decides.
 struct StressRound {
+    let number: UInt64
     let seed: UInt64
     let workers: Int
     /// A seed for faults of the kernel, or nil for none.
     let faultSeed: UInt64?
     let watchdog: StressWatchdog
-    let signals: SignalListener
+    let signals: SignalListener?
 
-    /// What a round counted, and whether a signal asks to stop.
-    func run() throws -> (tally: StressTally, isStopped: Bool) {
+    struct Outcome {
+        let tally: StressTally
+        /// Whether a signal asks to stop.
+        let isStopped: Bool
+        let atEndOfLoad: SchedulerSnapshot
+    }
+
+    /// With the options of a run that begins with this round.
+    var name: String {
+        let faults = faultSeed.map { " --faults \($0)" } ?? ""
+        return "round \(number) (--seed \(seed)\(faults) --workers \(workers))"
+    }
+
+    typealias Load = @Sendable (Scheduler, StressLedger, SeededGenerator) throws -> Void
+
+    /// - Throws: ``StressReport`` when the load fails, or something is left of it.
+    func run(_ load: @escaping Load = Self.mix) throws -> Outcome {
         let faults = faultSeed.map { KernelFaults(seed: $0) }
         let ledger = StressLedger(faults: faults)
         var options = SchedulerOptions(workers: workers)
         options.faults = faults
         let (seed, watchdog, signals) = (seed, watchdog, signals)
-        let (scheduler, isStopped) = try Scheduler.run(options) { () -> (Scheduler, Bool) in
+        let (scheduler, atEnd, isStopped) = try Scheduler.run(options) { () -> (Scheduler, SchedulerSnapshot, Bool) in
             guard let scheduler = Scheduler.current else { preconditionFailure("inside run") }
             watchdog.watch(scheduler)
-            try Self.load(scheduler, ledger, SeededGenerator(seed: seed))
+            do { try load(scheduler, ledger, SeededGenerator(seed: seed)) } catch { ledger.fail("the load: \(error)") }
             ledger.close()
+            // Each time, because what the balance says afterwards is about a scheduler that has gone.
+            let atEnd = scheduler.snapshot()
             // Servers are cancelled and awaited at the end of run.
-            return (scheduler, (try? signals.next(deadline: .after(.microseconds(200)))) != nil)
+            let isStopped = (try? signals?.next(deadline: .after(.microseconds(200)))) != nil
+            return (scheduler, atEnd, isStopped)
         }
         watchdog.watch(nil)
-        let wrong = ledger.balance(scheduler.remains)
-        if let first = wrong.first {
-            let rest = wrong.count > 1 ? " (and \(wrong.count - 1) more)" : ""
-            throw StressFailure(description: first + rest)
+        if let report = StressReport(name, wrong: ledger.balance(scheduler.remains), atEndOfLoad: atEnd) {
+            throw report
         }
-        return (ledger.tally, isStopped)
+        return Outcome(tally: ledger.tally, isStopped: isStopped, atEndOfLoad: atEnd)
     }
 
-    private static func load(
+    /// Everything at once.
+    private static func mix(
         _ scheduler: Scheduler, _ ledger: StressLedger, _ generator: SeededGenerator
     ) throws {
         var random = generator
@@ -114,6 +132,19 @@ struct StressRound {
                         _ = try families.dive(depth, &random)
                         ledger.count { $0.deepest = max($0.deepest, depth) }
                     default: try families.keepFile(number, &random)
+                    }
+                })
+        }
+        for number in 0..<Int.random(in: 4...12, using: &random) {
+            let (seed, worker) = (random.next(), families.anyWorker(&random))
+            fibers.append(
+                ledger.spawn(on: scheduler, worker: worker, name: "exchange-\(number)") {
+                    var random = SeededGenerator(seed: seed)
+                    switch number % 4 {
+                    case 0: try families.exchange(&random)
+                    case 1: try families.gather(&random)
+                    case 2: try families.generate(&random)
+                    default: try families.raise(&random)
                     }
                 })
         }
