@@ -15,6 +15,8 @@ gcc -std=c11 -O2 -Wall -Wextra -Werror "$(dirname "$0")/sandbox.c" -o "$work/san
 # Where another user may read them.
 cp "$ringlet" "$work/ringlet"
 cp "$load" "$work/load"
+# What the tour reads; not the folder that the outputs grow in.
+mkdir "$work/tree" && cp "$(dirname "$0")"/* "$work/tree"
 
 pass() { passed=$((passed + 1)); echo "passed  $1"; }
 fail() {
@@ -22,15 +24,19 @@ fail() {
     echo "FAILED  $1"
     sed 's/^/        /' "$2" | tail -20
 }
+# io_uring, or the reason for the other.
+why='^kernel: (io_uring, setup flags .*|emulated, .* \(.+\))$'
 skip() { skipped=$((skipped + 1)); echo "skipped $1: $2"; }
 
-# tour NAME KERNEL-PATTERN SANDBOX-OPTION...: plays the tour, and looks for the line about the kernel.
+# tour NAME PATTERN WORKERS SANDBOX-OPTION...: plays the tour, and looks for the pattern, and for the line about the
+# kernel, of which there is one.
 tour() {
-    local name=$1 pattern=$2 output
+    local name=$1 pattern=$2 workers=$3 output
     output=$work/tour.$BASHPID
-    shift 2
-    if timeout 60 "$work/sandbox" "$@" "$work/ringlet" tour --connections 100 --tree "$work" \
-        >"$output" 2>&1 && grep -q "$pattern" "$output" && grep -q "That was the tour" "$output"; then
+    shift 3
+    if timeout 120 "$work/sandbox" "$@" "$work/ringlet" tour --connections 100 --workers "$workers" \
+        --tree "$work/tree" >"$output" 2>&1 && [[ $(grep -c "^kernel: " "$output") == 1 ]] && grep -Eq "$pattern" "$output" &&
+        grep -q "That was the tour" "$output"; then
         pass "$name"
     else
         fail "$name" "$output"
@@ -53,7 +59,8 @@ echo_server() {
     done
     if [[ -n $port ]] && timeout 20 "$work/load" --port "$port" --pid "$pid" --connections 20 \
         --size 64 --seconds 0.2 --warmup 0 >>"$output" 2>&1 && kill -TERM "$pid" && wait "$pid" &&
-        grep -q "$pattern" "$output" && grep -q "stopped after 20 connections" "$output"; then
+        [[ $(grep -c "^kernel: " "$output") == 1 ]] && grep -Eq "$pattern" "$output" &&
+        grep -q "stopped after 20 connections" "$output"; then
         pass "$name"
     else
         kill -KILL "$pid" 2>/dev/null
@@ -82,19 +89,22 @@ fi
 # The tours sleep most of their time, so they play at once.
 (
     for cause in EPERM ENOSYS EACCES; do
-        tour "tour, io_uring refused with $cause" "kernel: emulated.*refused" --io-uring "$cause" &
+        tour "tour, io_uring refused with $cause" "kernel: emulated.*refused" 2 --io-uring "$cause" &
     done
-    RINGLET_KERNEL=emulated tour "tour, io_uring kills" "kernel: emulated.*asked for" --io-uring kill &
-    tour "tour, 64 descriptors" "limit of open descriptors leaves room" --descriptors 64 &
+    RINGLET_KERNEL=emulated tour "tour, io_uring kills" "kernel: emulated.*asked for" 2 --io-uring kill &
+    tour "tour, 64 descriptors" "limit of open descriptors leaves room" 2 --descriptors 64 &
     for memory in "${memories[@]}"; do
-        user=$((user + 1))
-        tour "tour, locked memory $memory" "kernel: " --locked-memory "$memory" --user "$user" &
+        for workers in 1 2 64; do
+            user=$((user + 1))
+            tour "tour, locked memory $memory, workers $workers" "$why" "$workers" \
+                --locked-memory "$memory" --user "$user" &
+        done
     done
     wait
 ) | tee "$work/tours"
 passed=$(grep -c ^passed "$work/tours")
 failed=$(grep -c ^FAILED "$work/tours")
-user=$((user + ${#memories[@]}))
+user=$((user + 3 * ${#memories[@]}))
 
 for cause in EPERM ENOSYS EACCES; do
     echo_server "echo, io_uring refused with $cause" "kernel: emulated.*refused" 2 --io-uring "$cause"
@@ -104,7 +114,7 @@ RINGLET_KERNEL=emulated echo_server "echo, io_uring kills" "kernel: emulated.*as
 for memory in "${memories[@]}"; do
     for workers in 1 2 64; do
         user=$((user + 1))
-        echo_server "echo, locked memory $memory, workers $workers" "kernel: " "$workers" \
+        echo_server "echo, locked memory $memory, workers $workers" "$why" "$workers" \
             --locked-memory "$memory" --user "$user"
     done
 done

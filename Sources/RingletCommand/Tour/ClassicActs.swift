@@ -3,6 +3,7 @@ import Ringlet
 /// The four programs that every coroutine library is introduced with.
 struct ClassicActs {
     let stage: Stage
+    let workers: Int
 
     func play() throws {
         try handOver()
@@ -53,7 +54,7 @@ struct ClassicActs {
         stage.act("Two fibers that each print, wait two seconds and print again")
         let stage = stage
         let elapsed = try stage.timed {
-            try Scheduler.run {
+            try Scheduler.run(SchedulerOptions(workers: workers)) {
                 let fibers = ["one", "two"].map { (name: String) in
                     Fiber(name: name) {
                         stage.say("fiber \(name): hello")
@@ -71,7 +72,7 @@ struct ClassicActs {
         stage.act("The same with async and await")
         let stage = stage
         let elapsed = try stage.timed {
-            try Scheduler.run { () async throws in
+            try Scheduler.run(SchedulerOptions(workers: workers)) { () async throws in
                 @Sendable func greet(_ name: String) async throws {
                     stage.say("task \(name): hello")
                     try await Task.sleep(for: .seconds(2))

@@ -6,17 +6,24 @@ import Synchronization
 struct EchoAct {
     let stage: Stage
     let connections: Int
+    let workers: Int
 
     private static let duration = Duration.seconds(3)
-    /// Two workers with a ring, an eventfd and a file thread's eventfd each, the main queue, two listeners; and a few.
-    private static let ownDescriptors = 16
     private static let messageSize = 64
+
+    /// One half of the workers, which serve, and the other, which ask; a single one does both.
+    private var serving: Range<Int> { 0..<max(1, workers / 2) }
+    private var asking: Range<Int> { workers == 1 ? 0..<1 : serving.upperBound..<workers }
+
+    /// Workers with a ring, an eventfd and a file thread's eventfd each, two listeners on each that serves; the main
+    /// queue, and a few.
+    private var ownDescriptors: Int { 3 * workers + 2 * serving.count + 8 }
 
     func play() throws {
         stage.act("An echo server under \(grouped(connections)) connections")
         let tally = Mutex(LatencyHistogram())
         // Both ends are in this process.
-        let affordable = DescriptorBudget.free(reserved: Self.ownDescriptors) / 2
+        let affordable = DescriptorBudget.free(reserved: ownDescriptors) / 2
         guard affordable >= 2 else {
             stage.say("too few descriptors are allowed for two connections (ulimit -n); skipped")
             return
@@ -26,25 +33,26 @@ struct EchoAct {
             stage.say("the limit of open descriptors leaves room for \(grouped(connections)) (ulimit -n)")
         }
         let half = connections / 2
-        try Scheduler.run(SchedulerOptions(workers: 2)) { [self] in
+        try Scheduler.run(SchedulerOptions(workers: workers)) { [self] in
             guard let scheduler = Scheduler.current else { return }
             let fibers = try EchoServer(
-                on: .loopback(port: 0), colour: .fibers, bufferSize: 4096, workers: 0..<1)
+                on: .loopback(port: 0), colour: .fibers, bufferSize: 4096, workers: serving)
             let tasks = try EchoServer(
-                on: .loopback(port: 0), colour: .tasks, bufferSize: 4096, workers: 0..<1)
-            stage.say("worker 0 serves \(half) with fibers on \(fibers.address)")
-            stage.say("worker 0 serves \(connections - half) with tasks on \(tasks.address)")
-            stage.say("worker 1 asks, half by fibers and half by tasks, \(Self.messageSize) B at a time …")
+                on: .loopback(port: 0), colour: .tasks, bufferSize: 4096, workers: serving)
+            stage.say("fibers on \(Self.name(serving)) serve \(half) connections at \(fibers.address)")
+            stage.say("tasks on \(Self.name(serving)) serve \(connections - half) at \(tasks.address)")
+            stage.say("fibers and tasks on \(Self.name(asking)) ask, \(Self.messageSize) B at a time …")
             let end = Deadline.after(Self.duration)
-            let executor = scheduler.taskExecutor(ofWorker: 1)
+            let asking = asking
+            func worker(_ number: Int) -> Int { asking.lowerBound + number % asking.count }
             // Each client talks to the server of its own colour.
             let clients = (0..<half).map { number in
-                scheduler.spawn(onWorker: 1, name: "client-\(number)") {
+                scheduler.spawn(onWorker: worker(number), name: "client-\(number)") {
                     try EchoClient(of: fibers.address).ask(until: end)
                 }
             }
-            let askers = (half..<connections).map { _ in
-                Task(executorPreference: executor) {
+            let askers = (half..<connections).map { number in
+                Task(executorPreference: scheduler.taskExecutor(ofWorker: worker(number))) {
                     try await EchoClient(of: tasks.address).ask(until: end)
                 }
             }
@@ -58,6 +66,11 @@ struct EchoAct {
             }
         }
         report(tally.withLock { $0 })
+    }
+
+    private static func name(_ workers: Range<Int>) -> String {
+        let (first, last) = (workers.lowerBound, workers.upperBound - 1)
+        return first == last ? "worker \(first)" : "workers \(first) to \(last)"
     }
 
     private func report(_ latencies: LatencyHistogram) {

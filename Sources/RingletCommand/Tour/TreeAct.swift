@@ -7,10 +7,11 @@ import Synchronization
 struct TreeAct {
     let stage: Stage
     let root: String
+    let workers: Int
 
     private static let mostFibers = 32
-    /// A worker with a ring, an eventfd and a file thread's eventfd, the main queue; and a few.
-    private static let ownDescriptors = 10
+    /// Workers with a ring, an eventfd and a file thread's eventfd each, the main queue; and a few.
+    private var ownDescriptors: Int { 3 * workers + 7 }
     private static let fileLimit = 20_000
     private static let chunk = 64 * 1024
 
@@ -29,7 +30,7 @@ struct TreeAct {
 
     func play() throws {
         // Each has one file open.
-        let fiberCount = min(Self.mostFibers, DescriptorBudget.free(reserved: Self.ownDescriptors))
+        let fiberCount = min(Self.mostFibers, DescriptorBudget.free(reserved: ownDescriptors))
         stage.act("A directory tree, read and hashed by \(fiberCount) fibers")
         guard fiberCount > 0 else {
             stage.say("too few descriptors are allowed (ulimit -n); skipped")
@@ -43,9 +44,10 @@ struct TreeAct {
         let progress = SharedProgress()
         let stage = stage
         let elapsed = try stage.timed {
-            try Scheduler.run {
+            try Scheduler.run(SchedulerOptions(workers: workers)) {
+                guard let scheduler = Scheduler.current else { return }
                 let fibers = (0..<fiberCount).map { number in
-                    Fiber(name: "reader-\(number)") {
+                    scheduler.spawn(onWorker: number % scheduler.workerCount, name: "reader-\(number)") {
                         try Self.readFiles(paths, progress, stage)
                     }
                 }
