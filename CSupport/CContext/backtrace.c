@@ -4,7 +4,6 @@
 
 #include "cctx_backtrace.h"
 
-#include <elf.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdlib.h>
@@ -70,58 +69,20 @@ static int find_image(struct dl_phdr_info *image, size_t size, void *result) {
     return 0;
 }
 
-// Looks through one table for the function at `value`. All places in the file are checked, because
-// it may be another one by now than the one that was loaded.
-static const char *find_function(const char *file, size_t size, ElfW(Word) type, uintptr_t value,
-                                 size_t *offset) {
-    const ElfW(Ehdr) *header = (const void *)file;
-    if (header->e_shoff > size || header->e_shnum > (size - header->e_shoff) / sizeof(ElfW(Shdr))) {
-        return NULL;
-    }
-    const ElfW(Shdr) *sections = (const void *)(file + header->e_shoff);
-    for (int i = 0; i < header->e_shnum; i++) {
-        const ElfW(Shdr) *table = &sections[i];
-        if (table->sh_type != type || table->sh_link >= header->e_shnum) continue;
-        const ElfW(Shdr) *strings = &sections[table->sh_link];
-        if (table->sh_offset > size || table->sh_size > size - table->sh_offset ||
-            strings->sh_offset > size || strings->sh_size > size - strings->sh_offset) {
-            continue;
-        }
-        const ElfW(Sym) *symbols = (const void *)(file + table->sh_offset);
-        for (size_t s = 0; s < table->sh_size / sizeof *symbols; s++) {
-            const ElfW(Sym) *symbol = &symbols[s];
-            if ((symbol->st_info & 0xf) != STT_FUNC || symbol->st_shndx == SHN_UNDEF ||
-                value < symbol->st_value || value - symbol->st_value >= symbol->st_size ||
-                symbol->st_name >= strings->sh_size) {
-                continue;
-            }
-            const char *name = file + strings->sh_offset + symbol->st_name;
-            size_t room = strings->sh_size - symbol->st_name;
-            if (strnlen(name, room) == room) continue;
-            *offset = value - symbol->st_value;
-            return name;
-        }
-    }
-    return NULL;
-}
-
 static void look_into(const char *path, uintptr_t value, cctx_symbol *symbol) {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return;
     struct stat status;
     char *file = MAP_FAILED;
     size_t size = 0;
-    if (fstat(descriptor, &status) == 0 && status.st_size >= (off_t)sizeof(ElfW(Ehdr))) {
+    if (fstat(descriptor, &status) == 0 && status.st_size > 0) {
         size = (size_t)status.st_size;
         file = mmap(NULL, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
     }
     close(descriptor);
     if (file == MAP_FAILED) return;
-    if (memcmp(file, ELFMAG, SELFMAG) == 0) {
-        const char *name = find_function(file, size, SHT_SYMTAB, value, &symbol->offset);
-        if (!name) name = find_function(file, size, SHT_DYNSYM, value, &symbol->offset);
-        if (name) symbol->name = strdup(name);
-    }
+    const char *name = cctx_find_function(file, size, value, &symbol->offset);
+    if (name) symbol->name = strdup(name);
     munmap(file, size);
 }
 

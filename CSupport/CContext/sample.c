@@ -72,36 +72,28 @@ static void read_fiber(const cctx_worker *worker, cctx_sample *sample) {
 // ---------------------------------------------------------------------------------------------
 // A thread in a system call
 
-// False when it is in none, or cannot be seen.
-static bool read_syscall(int32_t thread, char *text, size_t size) {
+// The length of the line that says where it is; 0 when it is in none, or cannot be seen.
+static size_t read_syscall(int32_t thread, char *text, size_t size) {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%d/syscall", thread);
     int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return false;
-    ssize_t count = read(file, text, size - 1);
+    if (file < 0) return 0;
+    ssize_t count = read(file, text, size);
     close(file);
-    if (count <= 0) return false;
-    text[count] = 0;
-    return strncmp(text, "running", 7) != 0;
+    static const char running[] = "running";
+    if (count < (ssize_t)sizeof running || memcmp(text, running, sizeof running - 1) == 0) return 0;
+    return (size_t)count;
 }
 
 static bool take_blocked(const cctx_worker *worker, cctx_sample *sample) {
     char before[256], after[256];
-    if (!read_syscall(worker->thread, before, sizeof before)) return false;
-    // The last two numbers.
-    char *end = strrchr(before, ' ');
-    if (!end) return false;
-    sample->pc = strtoull(end, NULL, 16);
-    *end = 0;
-    char *middle = strrchr(before, ' ');
-    if (!middle) return false;
-    sample->sp = strtoull(middle, NULL, 16);
-    *end = ' ';
+    size_t size = read_syscall(worker->thread, before, sizeof before);
+    if (!cctx_sample_parse(before, size, &sample->sp, &sample->pc)) return false;
     sample->fp = 0;
     sample->count =
         read_memory(sample->sp, sample->words, sizeof sample->words) / sizeof *sample->words;
     // Still in the same call, so what was read belongs together.
-    return read_syscall(worker->thread, after, sizeof after) && strcmp(before, after) == 0;
+    return read_syscall(worker->thread, after, sizeof after) == size && memcmp(before, after, size) == 0;
 }
 
 // ---------------------------------------------------------------------------------------------

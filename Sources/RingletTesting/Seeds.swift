@@ -9,10 +9,7 @@ import Synchronization
 enum Seeds {
     /// Those of the call, or the one that the environment names.
     static func wanted(_ seeds: ClosedRange<UInt64>) throws -> ClosedRange<UInt64> {
-        guard let text = HostEnvironment.value(of: "RINGLET_SEED") else { return seeds }
-        guard let seed = UInt64(text) else {
-            throw SchedulerError.invalidEnvironment("RINGLET_SEED=\(text); it can be a number from 0 on")
-        }
+        guard let seed = try Environment.seed() else { return seeds }
         return seed...seed
     }
 }

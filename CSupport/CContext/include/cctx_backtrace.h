@@ -31,6 +31,10 @@ typedef struct cctx_symbol {
 // executable's functions are in no table that is loaded. Any thread; slow.
 cctx_symbol cctx_symbolicate(uintptr_t address);
 
+// The name of the function at `value` in the bytes of an ELF file, as it lies there, and the offset of `value` in the
+// function. NULL when the file says nothing of it, or is none. Any thread.
+const char *_Nullable cctx_find_function(const char *bytes, size_t size, uintptr_t value, size_t *offset);
+
 // How many images the process has unloaded: after that an address can be another function's. Any thread.
 uint64_t cctx_image_unloads(void);
 

@@ -35,6 +35,10 @@ void cctx_sample_admit(void);
 // signal; `fiber` and what follows it up to the name are valid in any case.
 int cctx_sample_take(const cctx_worker *worker, cctx_sample *sample);
 
+// Stack pointer and program counter in the line of /proc/self/task/N/syscall. False when the thread runs, or the line says
+// something else. Any thread.
+bool cctx_sample_parse(const char *text, size_t size, uintptr_t *sp, uintptr_t *pc);
+
 // The addresses of the calls in progress, innermost first: the place itself, then return addresses. Frames are found
 // by their frame pointers, and above them those of functions without any, such as those of libc, by the call
 // instructions before the addresses on the stack. Returns their number, at most `capacity`. Any thread; slow.

@@ -2,8 +2,8 @@ import CUring
 import Glibc
 
 /// getenv(3) and environ(7), for the rooms above.
-package enum HostEnvironment {
-    package static func value(of name: String) -> String? {
+enum HostEnvironment {
+    static func value(of name: String) -> String? {
         guard let value = unsafe getenv(name) else { return nil }
         return unsafe String(cString: value)
     }

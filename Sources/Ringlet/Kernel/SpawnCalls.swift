@@ -51,7 +51,7 @@ enum SpawnCalls {
         if plan.executable.isEmpty || plan.executable.contains(slash) { return try spawn(plan.executable, plan) }
         // As execvp(3) does it: a file that may not be executed is passed over, and told if there is no other.
         var refusal = Errno.noSuchFileOrDirectory
-        for folder in folders(of: plan) {
+        for folder in folders(inPathOf: plan.environment ?? HostEnvironment.entries) {
             let path = folder.isEmpty ? plan.executable : folder + [slash] + plan.executable
             // Relative ones count from the child's directory.
             let isChecked = path.first == slash
@@ -75,10 +75,10 @@ enum SpawnCalls {
 
     private static let slash = UInt8(ascii: "/")
 
-    /// Those of the PATH that the child gets.
-    private static func folders(of plan: Plan) -> [[UInt8]] {
+    /// Those of the PATH in entries of the form `name=value`; the first counts. An empty one is the current directory.
+    static func folders(inPathOf environment: [[UInt8]]) -> [[UInt8]] {
         let name = Array("PATH=".utf8)
-        let entry = (plan.environment ?? HostEnvironment.entries).first { $0.starts(with: name) }
+        let entry = environment.first { $0.starts(with: name) }
         // What confstr(3) says of it.
         let path = entry?.dropFirst(name.count) ?? Array("/bin:/usr/bin".utf8)[...]
         return path.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false).map { Array($0) }

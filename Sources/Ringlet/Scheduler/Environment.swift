@@ -1,5 +1,5 @@
-/// The environment variables that Ringlet reads, each when a scheduler is made.
-enum Environment {
+/// The environment variables that Ringlet reads, each when a scheduler is made, but for the seed.
+package enum Environment {
     /// `RINGLET_KERNEL_MASK`: imitate another kernel.
     static func kernelMask() throws(SchedulerError) -> KernelMask {
         guard let value = value(of: "RINGLET_KERNEL_MASK") else { return .none }
@@ -27,6 +27,15 @@ enum Environment {
             throw .invalidEnvironment("RINGLET_FAULTS=\(value); it can be a number from 0 on")
         }
         return KernelFaults(seed: seed, .hidden)
+    }
+
+    /// `RINGLET_SEED`: the one seed to try, in place of those that the tests name. Read when a test asks.
+    package static func seed() throws(SchedulerError) -> UInt64? {
+        guard let value = value(of: "RINGLET_SEED") else { return nil }
+        guard let seed = UInt64(value) else {
+            throw .invalidEnvironment("RINGLET_SEED=\(value); it can be a number from 0 on")
+        }
+        return seed
     }
 
     /// `RINGLET_DEBUG`: whether debug mode is on.
