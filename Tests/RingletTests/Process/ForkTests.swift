@@ -155,6 +155,9 @@ private func refusals(_ calls: [() throws -> Void]) -> Int32 {
             try await scheduler.spawn { _ = try? File.open("/nowhere") }.join()
             let own = Self.descriptors().filter { !before.contains($0) && Self.isOfRing($0) }
             #expect(own.count >= 6)
+            // The control: the parent does have what the child must not.
+            let maps = try memoryMaps()
+            #expect(maps.contains("io_uring") == (scheduler.kernel.name == "io_uring"), "\(maps)")
             let status = try await onThread {
                 inChild {
                     if try memoryMaps().contains("io_uring") { return 1 }
