@@ -11,12 +11,21 @@
 ///   - items: What is waited for.
 ///   - deadline: When it passes, the next step throws ``TimeoutError``.
 public func asCompleted<Item: Awaitable>(_ items: [Item], deadline: Deadline = .never) -> AsCompleted<Item> {
-    AsCompleted(collector: EndCollector(unique(items)), deadline: deadline)
+    let items = unique(items)
+    return AsCompleted(items: items, collector: EndCollector(items), deadline: deadline)
+}
+
+/// The same for fibers and promises of different types.
+@_disfavoredOverload
+public func asCompleted(_ items: [any Awaitable], deadline: Deadline = .never) -> AsCompleted<any Awaitable> {
+    let items = unique(items)
+    return AsCompleted(items: items, collector: EndCollector(items), deadline: deadline)
 }
 
 /// What ``asCompleted(_:deadline:)`` returns. Steps may be made by several fibers and tasks: each item comes once.
-public struct AsCompleted<Item: Awaitable>: Sendable {
-    fileprivate let collector: EndCollector<Item>
+public struct AsCompleted<Item: Sendable>: Sendable {
+    fileprivate let items: [Item]
+    fileprivate let collector: EndCollector
     fileprivate let deadline: Deadline
 
     /// Waits for the next one that ends. In a fiber or on a plain thread.
@@ -26,7 +35,7 @@ public struct AsCompleted<Item: Awaitable>: Sendable {
     @available(*, noasync, message: "in a task, for try await")
     public func next() throws -> Item? {
         while true {
-            if let item = collector.take() { return item }
+            if let place = collector.take() { return items[place] }
             if collector.isExhausted { return nil }
             try collector.waitForNext(deadline: deadline)
         }
@@ -41,7 +50,7 @@ extension AsCompleted: AsyncSequence, AsyncIteratorProtocol {
     /// Waits for the next one that ends. In a task; as the form for fibers.
     public func next() async throws -> Item? {
         while true {
-            if let item = collector.take() { return item }
+            if let place = collector.take() { return items[place] }
             if collector.isExhausted { return nil }
             try await collector.waitForNext(deadline: deadline)
         }

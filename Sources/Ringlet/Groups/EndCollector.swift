@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Notes the ends of several awaitables in the order in which they come, and wakes who waits for the next.
-final class EndCollector<Item: Awaitable>: Sendable {
+final class EndCollector: Sendable {
     private struct State: ~Copyable {
         /// Indices of items that have ended and were not taken yet, oldest first.
         var ended: [Int] = []
@@ -10,10 +10,10 @@ final class EndCollector<Item: Awaitable>: Sendable {
         var links: [Link] = []
     }
 
-    private let items: [Item]
+    let items: [any Awaitable]
     private let state = Mutex(State())
 
-    init(_ items: [Item]) {
+    init(_ items: [any Awaitable]) {
         self.items = items
         let links = items.indices.map { index in
             items[index].onEnd { [weak self] _ in self?.note(index) }
@@ -33,14 +33,13 @@ final class EndCollector<Item: Awaitable>: Sendable {
         waiters.wake()
     }
 
-    /// The next that has ended. Nil when there is none at present.
-    func take() -> Item? {
-        let index: Int? = state.withLock { state in
+    /// The place of the next that has ended. Nil when there is none at present.
+    func take() -> Int? {
+        state.withLock { state in
             guard state.taken < state.ended.count else { return nil }
             defer { state.taken += 1 }
             return state.ended[state.taken]
         }
-        return index.map { items[$0] }
     }
 
     /// True when all were taken.
