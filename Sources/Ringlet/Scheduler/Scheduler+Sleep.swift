@@ -48,3 +48,31 @@ extension Scheduler {
         if completion.result < 0 { throw CancellationError() }
     }
 }
+
+// MARK: - Checkpoints, in both colours
+
+extension Scheduler {
+    /// Lets everything else that is ready run first, unless the current fiber was cancelled; the same as
+    /// ``Fiber/yield()``. For long computations, and for what waits only sometimes; trio's `checkpoint`.
+    ///
+    /// - Throws: `CancellationError` when the fiber was cancelled, before or meanwhile.
+    @available(*, noasync, message: "in a task, await Scheduler.checkpoint()")
+    public static func checkpoint() throws { try Fiber.yield() }
+
+    /// Lets everything else that is ready run first, unless the current task was cancelled.
+    ///
+    /// `Task.yield()` alone is no cancellation point, and `Task.checkCancellation()` alone lets nobody run.
+    ///
+    /// - Throws: `CancellationError` when the task was cancelled, before or meanwhile, or the scheduler shuts down.
+    public static func checkpoint() async throws {
+        try checkTask()
+        await Task.yield()
+        try checkTask()
+    }
+
+    private static func checkTask() throws {
+        try Fork.check()
+        try Task.checkCancellation()
+        if CurrentThread.worker?.refusesTasks == true { throw CancellationError() }
+    }
+}
