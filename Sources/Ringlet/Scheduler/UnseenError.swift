@@ -1,4 +1,5 @@
-/// An error that nobody can catch any more: of a callback, or of a fiber, coroutine or generator whose end nobody saw.
+/// An error that nobody can catch any more: of a callback, or of a fiber, coroutine or generator whose end nobody saw; or
+/// one that the program reports.
 public struct UnseenError: Sendable, CustomStringConvertible {
     /// What ended with it, or was cut short.
     public enum Origin: Hashable, Sendable {
@@ -13,6 +14,8 @@ public struct UnseenError: Sendable, CustomStringConvertible {
         case coroutine
         /// A generator that was closed for the same reason, and threw in its clean-up.
         case generator
+        /// The program itself, by ``Scheduler/reportUnseen(_:source:fileID:line:)``.
+        case report
     }
 
     public let error: any Error
@@ -20,7 +23,7 @@ public struct UnseenError: Sendable, CustomStringConvertible {
     public let origin: Origin
 
     /// Who it was: the description of a fiber, and where it was spawned, or of a coroutine; for a callback the kind and the
-    /// place of the call that asked for it.
+    /// place of the call that asked for it; of a report what it says.
     public let source: String
 
     public var description: String { "\(source) ended with an error that nobody saw: \(error)" }

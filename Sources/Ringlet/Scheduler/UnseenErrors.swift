@@ -61,4 +61,26 @@ extension Scheduler {
     public func setUnseenErrorHandler(_ handler: UnseenErrorHandler?) -> UnseenErrorHandler? {
         state.unseenErrors.exchange(handler)
     }
+
+    /// Tells the handler of unseen errors, ``setUnseenErrorHandler(_:)``, of one that the program has caught and can
+    /// hand to nobody: in a callback of another library, or in a task whose end nobody awaits. asyncio's
+    /// `call_exception_handler`.
+    ///
+    /// The handler has been called when this returns, on the calling thread. Any thread; also after the shutdown. In a
+    /// child of a fork it is a line on stderr.
+    ///
+    /// - Parameters:
+    ///   - error: Of any kind: a `CancellationError` is reported as well.
+    ///   - source: Who ended with it, for ``UnseenError/source``; nil names the place of this call.
+    ///   - fileID: Where the error is reported.
+    ///   - line: Its line.
+    public func reportUnseen(
+        _ error: any Error, source: String? = nil, fileID: StaticString = #fileID, line: UInt = #line
+    ) {
+        let unseen = UnseenError(
+            error: error, origin: .report, source: source ?? "the code at \(PackedSite(fileID, line))")
+        // Its handler, and the lock before that, may be those of a thread that is not here.
+        if Fork.isChild { return StandardError.say("ringlet: \(unseen)") }
+        state.unseenErrors.report(unseen)
+    }
 }

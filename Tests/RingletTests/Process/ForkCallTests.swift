@@ -51,6 +51,7 @@ import Testing
                 try Fiber.yield()
                 let calls: [Call] = [
                     Call("Fiber.yield") { try Fiber.yield() },
+                    Call("Scheduler.checkpoint") { try Scheduler.checkpoint() },
                     Call("Fiber.sleep(for:)") { try Fiber.sleep(for: .zero) },
                     Call("Fiber.sleep(until:)") { try Fiber.sleep(until: .now) },
                     Call("Fiber.checkCancellation") { try Fiber.checkCancellation() },
@@ -187,6 +188,22 @@ import Testing
         }
         let output = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
         #expect(output.contains("this is the child of a fork"), "stderr: \(output)")
+    }
+
+    @Test func `an error that a program reports in a child is a line on stderr, and the handler is not called`() async {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            try await Scheduler.run {
+                let scheduler = try #require(Scheduler.current)
+                scheduler.setUnseenErrorHandler { _ in _exit(9) }
+                let status = inChild {
+                    scheduler.reportUnseen(Failure(number: 5), source: "the child")
+                    return 0
+                }
+                #expect(status == .exitCode(0))
+            }
+        }
+        let output = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(output.contains("ringlet: the child ended with an error that nobody saw: Failure(number: 5)"))
     }
 
     /// posix_spawn(3) makes its child without the handlers of a fork, and that one does nothing but exec.

@@ -56,6 +56,27 @@ import Testing
         #expect(lines.last?.hasSuffix("failed: Failure(number: 2)") == true)
     }
 
+    @Test func `scenario 31: a program reports an error itself, from anywhere and also after the end`() async throws {
+        let scheduler = try Scheduler()
+        let reports = Self.watch(scheduler)
+        // The handler has been called when the report returns.
+        scheduler.reportUnseen(Failure(number: 1))
+        #expect(reports.count == 1)
+        try await scheduler.spawn {
+            scheduler.reportUnseen(Failure(number: 2), source: "the parser")
+            #expect(reports.count == 2)
+        }.join()
+        scheduler.soon { scheduler.reportUnseen(CancellationError()) }
+        try await awaitUntil("the callback's report") { reports.count == 3 }
+        _ = try await onThread { scheduler.shutdown(deadline: .after(patience)) }
+        try await onThread { scheduler.reportUnseen(Failure(number: 3)) }
+        #expect(reports.all.allSatisfy { $0.origin == .report })
+        #expect(Self.failures(reports).map(\.number) == [1, 2, 3])
+        #expect(reports.all[0].source.hasPrefix("the code at RingletTests/UnseenErrorTests.swift:"))
+        #expect(reports.all[1].source == "the parser")
+        #expect(reports.all[2].error is CancellationError)
+    }
+
     @Test func `without a handler of its own a scheduler has the process's, and without that stderr`() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             let reports = Reports()
