@@ -77,28 +77,43 @@ public struct AwaitGraph: Sendable, Hashable {
 }
 
 extension AwaitGraph: CustomStringConvertible {
-    public var description: String {
+    public var description: String { text() }
+
+    /// The tree below one fiber, or all of it with the cycles at the end; cut short where it is large.
+    ///
+    /// - Parameters:
+    ///   - fiber: The fiber whose waiters are wanted; nil for all.
+    ///   - depth: How many levels of waiters are shown below the first fiber of each tree. A line says where more wait.
+    ///   - limit: How many fibers are shown. The last line says that there are more.
+    public func text(of fiber: UInt64? = nil, depth: Int = .max, limit: Int = .max) -> String {
         let waiters = Dictionary(grouping: edges, by: \.awaited)
-        let waiting = Set(edges.map(\.waiter))
         var lines: [String] = []
         var shown: Set<UInt64> = []
-        // First those that wait for nobody, then what is in or behind a cycle.
-        let roots = Set(edges.map(\.awaited))
-        let order = roots.subtracting(waiting).sorted() + cycles.compactMap(\.first)
-        for root in order where !shown.contains(root) {
+        for root in fiber.map({ [$0] }) ?? roots where !shown.contains(root) {
             var rest = [(root, "", 0)]
-            while let (fiber, what, depth) = rest.popLast() {
-                let indent = String(repeating: "  ", count: depth)
-                let wait = what.isEmpty ? "" : " waits for \(what)"
+            while let (fiber, what, level) = rest.popLast() {
+                if lines.count >= limit { return (lines + ["and more"]).joined(separator: "\n") }
+                let indent = String(repeating: "  ", count: level)
+                let line = "\(indent)\(label(fiber))" + (what.isEmpty ? "" : " waits for \(what)")
                 guard shown.insert(fiber).inserted else {
-                    lines.append("\(indent)\(label(fiber))\(wait), as above")
+                    lines.append("\(line), as above")
                     continue
                 }
-                lines.append("\(indent)\(label(fiber))\(wait)")
-                rest += (waiters[fiber] ?? []).reversed().map { ($0.waiter, $0.what, depth + 1) }
+                let own = waiters[fiber] ?? []
+                if level < depth {
+                    lines.append(line)
+                    rest += own.reversed().map { ($0.waiter, $0.what, level + 1) }
+                } else {
+                    lines.append(own.isEmpty ? line : "\(line), and \(own.count) for it")
+                }
             }
         }
-        return (lines + cycles.map(describe)).joined(separator: "\n")
+        return (lines + (fiber == nil ? cycles.map(describe) : [])).joined(separator: "\n")
+    }
+
+    /// Where trees begin: first those that wait for nobody, then what is in or behind a cycle.
+    private var roots: [UInt64] {
+        Set(edges.map(\.awaited)).subtracting(edges.map(\.waiter)).sorted() + cycles.compactMap(\.first)
     }
 
     /// A cycle in one line.

@@ -46,6 +46,30 @@ import Testing
         #expect(Self.graph([1: [9]]).description == "fiber 9, which has ended\n  fiber 1 waits for a lock")
     }
 
+    @Test func `the text is of one fiber, of few levels, or of few lines, and says where it was cut`() {
+        let graph = Self.graph([1: [2], 2: [3], 3: [], 4: [2], 5: [6], 6: [5], 7: [9], 8: [3]])
+        #expect(
+            graph.text(of: 2) == """
+                fiber 2
+                  fiber 1 waits for a lock
+                  fiber 4 waits for a lock
+                """)
+        #expect(graph.text(of: 1) == "fiber 1")
+        #expect(
+            graph.text(of: 3, depth: 1) == """
+                fiber 3
+                  fiber 2 waits for a lock, and 2 for it
+                  fiber 8 waits for a lock
+                """)
+        #expect(graph.text(of: 3, depth: 0) == "fiber 3, and 2 for it")
+        #expect(graph.text(of: 3, limit: 2) == "fiber 3\n  fiber 2 waits for a lock\nand more")
+        #expect(graph.text(of: 3, limit: 5) == graph.text(of: 3) && graph.text(limit: 0) == "and more")
+        // Without the cycles, which come at the end.
+        #expect(graph.text(of: 5, limit: 2) == "fiber 5\n  fiber 6 waits for a lock\nand more")
+        #expect(graph.text(depth: 5).hasSuffix("cycle: fiber 5 waits for fiber 6 waits for fiber 5"))
+        #expect(graph.text() == graph.description)
+    }
+
     @Test func `joins of fibers make its edges`() async throws {
         try await Scheduler.run {
             let last = Fiber(name: "last") { try Fiber.sleep(until: .never) }
