@@ -5,6 +5,10 @@
 /// asyncio's `timeout_at` and `wait_for`, gevent's `Timeout`. Inside, the waits throw `CancellationError`; at this
 /// boundary it becomes a ``TimeoutError`` whose `scope` is this one. A body that cleans up first is waited for, and
 /// one that returns a value all the same has it returned. Of nested deadlines that pass together the outermost is told.
+///
+/// A deadline that has passed already, as of a time of 0 or less, does not keep the body from beginning, which may have
+/// something to clean up: its first wait throws. A join of what has ended is no wait, and gives the value.
+///
 /// For a default instead of an error: `CancelScope(deadline:).run { … } ?? value`.
 ///
 /// - Throws: What `body` throws; ``TimeoutError`` when it ended because `deadline` passed; `CancellationError` when it

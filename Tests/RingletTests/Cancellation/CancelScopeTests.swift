@@ -72,6 +72,21 @@ import Testing
             #expect(steps.all == ["runs"])
             let value = try withDeadline(.never) { _ in try Fiber.yield(); return 3 }
             #expect(value == 3)
+            // asyncio's `wait_for` with a time of 0: what has ended gives its value, what does not wait runs, and what
+            // goes on is left alone.
+            let ended = Fiber { 4 }
+            try ended.wait()
+            let gate = Promise<Int>()
+            let running = Fiber { try gate.value() }
+            let past = Deadline(nanoseconds: 1)
+            let joined = try ended.join(deadline: past)
+            let within: Int = try withDeadline(past) { _ in try ended.join() }
+            let computed: Int = try withDeadline(past) { _ in 6 }
+            #expect(joined == 4 && within == 4 && computed == 6)
+            #expect(throws: TimeoutError(deadline: past)) { try running.join(deadline: past) }
+            #expect(throws: TimeoutError.self) { try withDeadline(past) { _ in _ = try running.join() } }
+            try gate.succeed(5)
+            #expect(try running.join() == 5)
         }
     }
 

@@ -83,6 +83,23 @@ import Testing
                 return 3
             }
             #expect(value == 3)
+            // asyncio's `wait_for` with a time of 0: what has ended gives its value, what does not wait runs, and what
+            // goes on is left alone.
+            let ended = Fiber { 4 }
+            try await ended.wait()
+            let gate = Promise<Int>()
+            let running = Fiber { try gate.value() }
+            let past = Deadline(nanoseconds: 1)
+            let joined = try await ended.join(deadline: past)
+            let within: Int = try await withDeadline(past) { _ in try await ended.join() }
+            let computed: Int = try await withDeadline(past) { _ in 6 }
+            #expect(joined == 4 && within == 4 && computed == 6)
+            await #expect(throws: TimeoutError(deadline: past)) { try await running.join(deadline: past) }
+            await #expect(throws: TimeoutError.self) {
+                try await withDeadline(past) { _ in _ = try await running.join() }
+            }
+            try gate.succeed(5)
+            #expect(try await running.join() == 5)
         }
     }
 
