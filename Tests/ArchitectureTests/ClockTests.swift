@@ -16,7 +16,7 @@ import Testing
         ("signals and processes", ["Process/ForkCallTests", "Process/RunInterruptTests", "Process/SignalTests"]),
         ("what computes for too long, in a clock that goes on meanwhile", [
             "Diagnostics/DeadlockWatchTests", "Diagnostics/DebugTests", "Diagnostics/WatchdogTests",
-            "Synchronization/LockTests", "Worker/TurnFairnessTests",
+            "Worker/TurnFairnessTests",
         ]),
         ("a simulated hour takes no hour", ["Simulation/VirtualTimeTests"]),
         ("polls what other threads and the kernel do", ["Support/Support"]),
@@ -41,9 +41,6 @@ import Testing
         ("what diagnostics say of a sleep", [
             "Diagnostics/DeadlockWatchTests", "Diagnostics/DebugTests", "Diagnostics/SnapshotTests",
             "Diagnostics/WatchdogTests",
-        ]),
-        ("sleeps inside coroutines, whose length nothing depends on", [
-            "Coroutines/CoroutineTests", "Coroutines/DelegationTests", "Coroutines/GeneratorContextTests",
         ]),
         ("polls what other threads and the kernel do", ["IO/Obstacle", "Support/Support"]),
     ]

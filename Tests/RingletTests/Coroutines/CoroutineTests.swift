@@ -1,4 +1,5 @@
 import Ringlet
+import RingletTesting
 import SystemPackage
 import Testing
 
@@ -289,8 +290,8 @@ private final class Log: @unchecked Sendable {
 
     // MARK: Fibers
 
-    @Test func `a wait in a coroutine suspends its fiber and nobody else's`() throws {
-        let lines = try Scheduler.run {
+    @Test func `a wait in a coroutine suspends its fiber and nobody else's`() async throws {
+        let lines = try await Simulation.run { () throws -> [String] in
             let log = Log()
             var other: Coroutine<Void>!
             let one = Coroutine(name: "one") {

@@ -1,5 +1,6 @@
 import Glibc
 import Ringlet
+import RingletTesting
 import Testing
 
 private struct Oops: Error, Equatable {
@@ -414,10 +415,10 @@ private func echo(_ log: Log, ending: @escaping () throws -> Void = {}) -> Gener
     }
 
     @Test func `a wait in the innermost body suspends the fiber, and its cancellation ends there`()
-        throws
+        async throws
     {
-        let log = Log()
-        try Scheduler.run {
+        let lines = try await Simulation.run { () throws -> [String] in
+            let log = Log()
             let fiber = Fiber {
                 let outer = Generator(of: Int.self) { yield in
                     do {
@@ -440,8 +441,9 @@ private func echo(_ log: Log, ending: @escaping () throws -> Void = {}) -> Gener
             while log.lines.isEmpty { try Fiber.yield() }
             fiber.cancel()
             try fiber.join()
+            return log.lines
         }
-        #expect(log.lines == ["1", "innermost", "outer"])
+        #expect(lines == ["1", "innermost", "outer"])
     }
 
     @Test func `what it delegates to can be seen`() throws {

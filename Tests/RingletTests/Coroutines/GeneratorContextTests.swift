@@ -1,5 +1,6 @@
 import Glibc
 import Ringlet
+import RingletTesting
 import Testing
 
 private enum Locals {
@@ -79,10 +80,10 @@ private enum Locals {
         }
     }
 
-    @Test func `a body in a fiber reads from a socket, and others run meanwhile`() throws {
+    @Test func `a body in a fiber reads from a socket, and others run meanwhile`() async throws {
         let log = Journal<String>()
-        try Scheduler.run {
-            let (client, server) = try connectedPair()
+        try await Simulation.run { () throws in
+            let (client, server) = Simulation.connectedPair()
             let lines = Generator(of: String.self) { yield in
                 var buffer = Buffer(capacity: 64)
                 var rest = ""
@@ -112,8 +113,8 @@ private enum Locals {
         #expect(log.all.filter { $0 != "writes" } == ["one", "two", "three"])
     }
 
-    @Test func `a wait in the body suspends the whole fiber`() throws {
-        let order = try Scheduler.run {
+    @Test func `a wait in the body suspends the whole fiber`() async throws {
+        let order = try await Simulation.run { () throws -> [String] in
             let log = Journal<String>()
             let other = Fiber {
                 for number in 1...3 {
@@ -123,11 +124,10 @@ private enum Locals {
             }
             let outer = Generator(of: Int.self) { out in
                 let inner = Generator(of: Int.self) { yield in
-                    // As often as it takes: a busy machine stops the process for longer than one sleep.
-                    while !other.isFinished { try Fiber.sleep(for: .milliseconds(1)) }
+                    try Fiber.sleep(for: .seconds(1))
                     try yield(1)
                     let two = try Fiber.await {
-                        try await Task.sleep(for: .milliseconds(1))
+                        try await Task.sleep(for: .seconds(1))
                         return 2
                     }
                     try yield(two)
@@ -141,8 +141,8 @@ private enum Locals {
         #expect(order == ["other 1", "other 2", "other 3", "1", "2"])
     }
 
-    @Test func `cancelling the fiber ends the wait in the body`() throws {
-        let wasCancelled = try Scheduler.run {
+    @Test func `cancelling the fiber ends the wait in the body`() async throws {
+        let wasCancelled = try await Simulation.run { () throws -> Bool in
             let fiber = Fiber {
                 let generator = Generator(of: Int.self) { yield in
                     try Fiber.sleep(for: .seconds(60))
