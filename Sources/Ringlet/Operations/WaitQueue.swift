@@ -12,6 +12,9 @@ struct WaitQueue: ~Copyable, Sendable {
     @inline(__always)
     var isComplete: Bool { completed.load(ordering: .acquiring) }
 
+    /// How many wait. O(waiters).
+    var waiting: Int { waiters.withLock { $0.count } }
+
     /// Queues the node. False when the event has happened already: there is nothing to wait for.
     func add(_ node: WaitNode) -> Bool {
         waiters.withLock { waiters in
