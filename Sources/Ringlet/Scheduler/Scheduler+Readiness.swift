@@ -13,6 +13,9 @@ extension Scheduler {
     /// first. When the descriptor was closed, the watch ends with a report of `Errno.badFileDescriptor`; it never calls for
     /// another file that got the number, except for another of a kind that the kernel does not tell apart, as eventfd(2).
     ///
+    /// After ``shutdown(deadline:)`` has begun nothing is called any more: the watcher is not active, at the latest from the
+    /// worker's next turn on.
+    ///
     /// - Parameters:
     ///   - descriptor: Stays open until the watch ends; it belongs to the caller.
     ///   - holdsScheduler: False for a watch that `waitUntilIdle(deadline:)` does not wait for.

@@ -49,6 +49,56 @@ private enum Local {
         #expect(seen == Array(repeating: "bound", count: 4))
     }
 
+    /// What a strand sees that was made under a binding: as it begins, under a binding of its own, and at its end.
+    private static let seenByStrand = ["made", "own 1", "made"]
+
+    @Test func `scenario 43: in every order each has a copy of the context in which it was made`() async throws {
+        try await inEveryOrder { () throws in
+            let strand: @Sendable () throws -> [String] = {
+                let first = Local.word
+                try Fiber.yield()
+                let second = try Local.$word.withValue("own 1") {
+                    try Fiber.sleep(for: .microseconds(3))
+                    return Local.word
+                }
+                try Fiber.yield()
+                return [first, second, Local.word]
+            }
+            let fibers = Local.$word.withValue("made") { (0..<5).map { _ in Fiber(operation: strand) } }
+            // What is bound after the spawn is the maker's own, and the copies outlive the binding.
+            let mine = try Local.$word.withValue("later") {
+                try Fiber.yield()
+                return Local.word
+            }
+            let empty = Local.$word.withValue("made") { Fiber(locals: .empty, operation: strand) }
+            for fiber in fibers { #expect(try fiber.join() == Self.seenByStrand) }
+            #expect(try empty.join() == ["none", "own 1", "none"])
+            #expect(mine == "later" && Local.word == "none")
+        }
+        try await inEveryOrder { () async throws in
+            let strand: @Sendable () async throws -> [String] = {
+                let first = Local.word
+                await Task.yield()
+                let second = try await Local.$word.withValue("own 1") {
+                    try await Scheduler.sleep(for: .microseconds(3))
+                    return Local.word
+                }
+                await Task.yield()
+                return [first, second, Local.word]
+            }
+            let (tasks, fibers) = Local.$word.withValue("made") {
+                ((0..<3).map { _ in taskHere(strand) }, (0..<3).map { _ in Fiber(operation: strand) })
+            }
+            let mine = await Local.$word.withValue("later") {
+                await Task.yield()
+                return Local.word
+            }
+            for task in tasks { #expect(try await task.value == Self.seenByStrand) }
+            for fiber in fibers { #expect(try await fiber.join() == Self.seenByStrand) }
+            #expect(mine == "later" && Local.word == "none")
+        }
+    }
+
     @Test func `a fiber sees what was bound on the plain thread that made it`() throws {
         let scheduler = try Scheduler(SchedulerOptions(workers: 2))
         onPlainThread {

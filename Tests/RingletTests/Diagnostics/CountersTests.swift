@@ -64,6 +64,41 @@ import Testing
         }
     }
 
+    @Test func `a worker that is awake is not woken for what another one hands over`() async throws {
+        try await withScheduler(workers: 2) { scheduler in
+            let isOver = Flag()
+            // It keeps worker 1 from sleeping.
+            let busy = scheduler.spawn(onWorker: 1) { while !isOver.isSet { try Fiber.yield() } }
+            func turnsPass() async throws {
+                let turns = scheduler.counters.workers[1].turns
+                try await awaitUntil("some turns") { scheduler.counters.workers[1].turns > turns + 10 }
+            }
+            // The signal that woke it for that has been counted then.
+            try await turnsPass()
+            let before = scheduler.counters.workers[1].wakeUps
+            let calls = Counter()
+            try await scheduler.spawn(onWorker: 0) {
+                for number in 0..<1000 {
+                    let promise = Promise<Void>()
+                    let fiber = scheduler.spawn(onWorker: 1) { try promise.value(); calls.add() }
+                    try promise.succeed(())
+                    if number % 10 == 0 { try fiber.join() }
+                }
+                try yieldUntil("all have ended") { calls.value == 1000 }
+            }.join()
+            try await turnsPass()
+            #expect(scheduler.counters.workers[1].wakeUps == before)
+            // And one that sleeps is.
+            isOver.set()
+            try await busy.join()
+            try await awaitUntil("the worker sleeps") {
+                scheduler.workers[1].meter.pulse.load(ordering: .relaxed) & 1 == 1
+            }
+            try await scheduler.spawn(onWorker: 1) {}.join()
+            try await awaitUntil("it was woken") { scheduler.counters.workers[1].wakeUps > before }
+        }
+    }
+
     @Test func `figures of one worker are of one turn, whoever reads when`() async throws {
         try await withScheduler { scheduler in
             let stop = Flag()

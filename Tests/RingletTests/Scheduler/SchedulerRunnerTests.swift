@@ -217,6 +217,37 @@ private enum Local {
         #expect(isCleaned.isSet)
     }
 
+    @Test func `scenario 30: a stop finishes the present pass, and what that asks for is not called`() async throws {
+        let steps = Journal<(name: String, turn: UInt64)>()
+        @Sendable func note(_ name: String) { steps.note((name, CurrentThread.worker?.counters.turns ?? 0)) }
+        for inTask in [true, false] {
+            let before = steps.count
+            let body: @Sendable () throws -> Void = {
+                let scheduler = try #require(Scheduler.current)
+                scheduler.soon {
+                    note("first")
+                    #expect(scheduler.stop())
+                    scheduler.soon { note("never") }
+                }
+                scheduler.soon { note("second") }
+                scheduler.soon { note("third") }
+                try Fiber.sleep(until: .never)
+            }
+            await #expect(throws: SchedulerError.stopped) {
+                if inTask {
+                    try await Scheduler.run { try body() }
+                } else {
+                    try await onThread { try Scheduler.run { try body() } }
+                }
+            }
+            let pass = Array(steps.all[before...])
+            // Where the run is another thread's, that takes the scheduler down in its own time.
+            #expect(pass.map(\.name).filter { $0 != "never" } == ["first", "second", "third"])
+            #expect(Set(pass.filter { $0.name != "never" }.map(\.turn)).count == 1)
+            if !inTask { #expect(pass.count == 3) }
+        }
+    }
+
     @Test func `a stop from another thread wakes a worker that sleeps`() async throws {
         let running = Shared<Scheduler?>(nil)
         let run = Task {

@@ -29,7 +29,11 @@ import Testing
             let maker = try #require(AnyFiber.current)
             let executor = try #require(Scheduler.current).taskExecutor
             let ended = Flag()
-            Task.immediate(executorPreference: executor) { ended.set() }
+            // Until its first wait it runs on the stack of its maker, and so in that fiber.
+            Task.immediate(executorPreference: executor) {
+                #expect(AnyFiber.current === maker)
+                ended.set()
+            }
             // One that does not wait needs no turn.
             #expect(ended.isSet && AnyFiber.current === maker)
             let task = Self.$word.withValue("bound") {
@@ -51,11 +55,13 @@ import Testing
             let task = Self.$word.withValue("bound") {
                 Task.immediate(executorPreference: executor) { () -> [String] in
                     let before = Self.word
+                    #expect(AnyFiber.current == nil)
                     await Task.yield()
+                    #expect(AnyFiber.current == nil)
                     return [before, Self.word]
                 }
             }
-            #expect(Self.word == "unbound" && !Task.isCancelled)
+            #expect(Self.word == "unbound" && !Task.isCancelled && AnyFiber.current == nil)
             let words = await task.value
             #expect(words == ["bound", "bound"])
         }
