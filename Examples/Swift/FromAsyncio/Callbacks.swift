@@ -37,9 +37,13 @@ private func showErrors() throws {
         }
         scheduler.soon { throw Refused() }
         scheduler.soon { notes.add("the loop goes on") }
+        // call_exception_handler
+        scheduler.reportUnseen(Refused(), source: "a callback of another library")
         try await scheduler.waitUntilIdle()
     }
-    expect(notes.all == ["callback Refused()", "the loop goes on"], "errors go to the handler")
+    expect(
+        notes.all == ["report Refused()", "callback Refused()", "the loop goes on"],
+        "errors go to the handler")
 }
 
 private func showDescriptors() throws {

@@ -42,6 +42,12 @@ private func showWait() throws {
         // A deadline is no error, and cancels nothing.
         let later = try await wait(
             for: [quick, slow], until: .allCompleted, deadline: .after(.milliseconds(1)))
+
+        // Of several types.
+        let word = Promise<String>()
+        try word.succeed("done")
+        let ends = try await wait(for: [slow, word], until: .firstCompleted)
+        expect(ends.done.first === word, "any awaitable")
         expect(later.pending.first === slow, "it goes on")
 
         var order: [Int] = []
