@@ -127,7 +127,8 @@ public class AnyFiber: @unchecked Sendable {
         return true
     }
 
-    /// The fiber that this code runs in, if it runs in one.
+    /// The fiber that this code runs in, if it runs in one. Also that of the maker of a `Task.immediate`, until the first
+    /// `await` there: it must not wait in that part.
     public static var current: AnyFiber? { FiberRef.current?.owner }
 
     // MARK: The subclass's part

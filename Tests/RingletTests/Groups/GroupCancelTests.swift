@@ -133,7 +133,7 @@ import Testing
                         try await Scheduler.sleep(until: .never)
                     }
                 }
-                try await run.join()
+                try await run.join(deadline: .after(patience))
             }
         }
     }

@@ -156,7 +156,7 @@ import Testing
             // Handed over before the deadline; the fiber runs after it.
             try lock.unlock()
             #expect(lock.waiting == 1 && deadline > .now)
-            clock.advance(by: 20_000_000_000)
+            clock.advance(by: 21_000_000_000)
             #expect(throws: TimeoutError(deadline: deadline)) { try first.join() }
             #expect(try second.join())
             #expect(!lock.isLocked)
