@@ -22,7 +22,7 @@ public func asCompleted(_ items: [any Awaitable], deadline: Deadline = .never) -
     return AsCompleted(items: items, collector: EndCollector(items), deadline: deadline)
 }
 
-/// What ``asCompleted(_:deadline:)`` returns. Steps may be made by several fibers and tasks: each item comes once.
+/// What `asCompleted(_:deadline:)` returns. Steps may be made by several fibers and tasks: each item comes once.
 public struct AsCompleted<Item: Sendable>: Sendable {
     fileprivate let items: [Item]
     fileprivate let collector: EndCollector
