@@ -2,18 +2,17 @@ import Glibc
 @_spi(C) import Ringlet
 import Synchronization
 
-/// The ids of tasks: a slab of slots with generations.
+/// The ids of tasks and of what can be waited for like one: a slab of slots with generations.
 ///
 /// An id is generation (32 bits) | index (32). A slot's generation moves on at each release, and a
 /// slot whose generations are used up is never used again, so a stale id names nothing for ever.
 struct TaskTable: ~Copyable {
-    @safe
     private struct Slot {
         var generation: UInt32 = 1
         /// Of a free slot: the next free one, or ``end``.
         var nextFree = end
-        /// With one reference; nil in a free slot.
-        var task: Unmanaged<CFiber>?
+        /// Nil in a free slot.
+        var task: (any CTask)?
     }
 
     private static let end = UInt32.max
@@ -21,33 +20,33 @@ struct TaskTable: ~Copyable {
     private var slots: [Slot] = []
     private var firstFree = end
 
-    private mutating func insert(_ task: Unmanaged<CFiber>) -> UInt64 {
+    private mutating func insert(_ task: any CTask) -> UInt64 {
         if firstFree == Self.end {
             firstFree = UInt32(slots.count)
             slots.append(Slot())
         }
         let index = Int(firstFree)
         firstFree = slots[index].nextFree
-        unsafe slots[index].task = task
+        slots[index].task = task
         return UInt64(slots[index].generation) << 32 | UInt64(index)
     }
 
-    private func find(_ id: UInt64) -> Unmanaged<CFiber>? {
+    private func find(_ id: UInt64) -> (any CTask)? {
         let index = Int(id & 0xffff_ffff)
         guard index < slots.count, slots[index].generation == UInt32(id >> 32) else { return nil }
-        return unsafe slots[index].task
+        return slots[index].task
     }
 
-    private mutating func remove(_ id: UInt64) -> Unmanaged<CFiber>? {
-        guard let task = unsafe find(id) else { return nil }
+    private mutating func remove(_ id: UInt64) -> (any CTask)? {
+        guard let task = find(id) else { return nil }
         let index = Int(id & 0xffff_ffff)
-        unsafe slots[index].task = nil
+        slots[index].task = nil
         if slots[index].generation < UInt32.max {
             slots[index].generation += 1
             slots[index].nextFree = firstFree
             firstFree = UInt32(index)
         }
-        return unsafe task
+        return task
     }
 }
 
@@ -56,22 +55,17 @@ extension TaskTable {
     private static let shared = Mutex(TaskTable())
 
     /// Gives `task` an id.
-    static func add(_ task: CFiber) -> UInt64 {
-        let reference = unsafe Unmanaged.passRetained(task)
-        return shared.withLock { unsafe $0.insert(reference) }
-    }
+    static func add(_ task: any CTask) -> UInt64 { shared.withLock { $0.insert(task) } }
 
     /// The task that an id names. In the child of a fork none does: the lock may have been taken by a thread
     /// of the parent.
-    static func find(_ id: UInt64) -> CFiber? {
-        if CCurrent.isForked { return nil }
-        return shared.withLock { unsafe $0.find(id)?.takeUnretainedValue() }
+    static func find(_ id: UInt64) -> (any CTask)? {
+        CCurrent.isForked ? nil : shared.withLock { $0.find(id) }
     }
 
     /// Makes an id stale. The task is returned so that nothing is freed under the lock.
-    static func remove(_ id: UInt64) -> CFiber? {
-        if CCurrent.isForked { return nil }
-        return unsafe shared.withLock { unsafe $0.remove(id) }?.takeRetainedValue()
+    static func remove(_ id: UInt64) -> (any CTask)? {
+        CCurrent.isForked ? nil : shared.withLock { $0.remove(id) }
     }
 }
 

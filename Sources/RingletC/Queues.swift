@@ -26,8 +26,8 @@ public func ringlet_task_notify(
     _ task: UInt64, _ queue: OpaquePointer!, _ user_data: UInt64
 ) -> Int32 {
     guard let queue = unsafe queue else { return -EINVAL }
-    guard let fiber = TaskTable.find(task) else { return noSuchTask }
-    unsafe object(queue, as: CQueue.self).add(fiber, id: task, userData: user_data)
+    guard let named = TaskTable.find(task) else { return noSuchTask }
+    unsafe object(queue, as: CQueue.self).add(named, id: task, userData: user_data)
     return 0
 }
 

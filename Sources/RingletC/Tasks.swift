@@ -55,30 +55,47 @@ private func start(
 public func ringlet_task_join(
     _ task: UInt64, _ result: UnsafeMutablePointer<Int64>!, _ deadline: Int64
 ) -> Int32 {
-    guard let fiber = TaskTable.find(task) else { return noSuchTask }
+    guard let task = TaskTable.find(task) else { return noSuchTask }
     var value: Int64 = 0
-    let status = fiber.join(deadline: Deadline(c: deadline), result: &value)
+    let status = task.join(deadline: Deadline(c: deadline), result: &value)
     if status == 0, let result = unsafe result { unsafe result.pointee = value }
     return status
 }
 
 @c @implementation
 public func ringlet_task_cancel(_ task: UInt64) -> Int32 {
-    guard let fiber = TaskTable.find(task) else { return noSuchTask }
-    fiber.cancel()
+    guard let task = TaskTable.find(task) else { return noSuchTask }
+    task.cancel()
     return 0
 }
 
 @c @implementation
 public func ringlet_task_release(_ task: UInt64) -> Int32 {
-    guard let fiber = TaskTable.remove(task) else { return noSuchTask }
-    fiber.handle = 0
+    guard let task = TaskTable.remove(task) else { return noSuchTask }
+    task.wasReleased()
     return 0
 }
 
 @c @implementation
 public func ringlet_task_current() -> UInt64 {
     CCurrent.handle
+}
+
+// MARK: - Promises
+
+@c @implementation
+public func ringlet_promise_create(_ promise: UnsafeMutablePointer<UInt64>!) -> Int32 {
+    guard let promise = unsafe promise else { return -EINVAL }
+    if CCurrent.isForked { return CCurrent.forked }
+    unsafe promise.pointee = TaskTable.add(CPromise())
+    return 0
+}
+
+@c @implementation
+public func ringlet_promise_resolve(_ promise: UInt64, _ result: Int64) -> Int32 {
+    guard let task = TaskTable.find(promise) else { return noSuchTask }
+    guard let promise = task as? CPromise else { return -EINVAL }
+    return promise.resolve(result) ? 0 : -EALREADY
 }
 
 // MARK: - Inside a coroutine

@@ -401,6 +401,41 @@ int32_t ringlet_task_release(uint64_t task);
 uint64_t ringlet_task_current(void);
 
 /* ------------------------------------------------------------------------------------------------
+ * Promises
+ *
+ * A task without a function: what code outside the library does, in a thread, an event loop or a
+ * runtime with stacks of its own, and says the result of when it is done. It belongs to no scheduler.
+ * Its id is a task's: ringlet_task_join() waits for it and ringlet_task_notify() tells a queue of it.
+ *
+ * ringlet_task_cancel() ends it at once, with the result -ECANCELED, and so does
+ * ringlet_task_release(), after which nobody could resolve it. Whoever was to resolve it learns so
+ * when it tries, and releases the id when both sides are done.
+ */
+
+/*
+ * Creates a promise.
+ *
+ * promise   receives the id; the caller releases it.
+ *
+ * Returns: 0; -EINVAL when promise is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_promise_create(uint64_t *promise);
+
+/*
+ * Ends a promise. What was written before this call can be read by who has joined it.
+ *
+ * result   what joins and completions tell.
+ *
+ * Returns: 0;
+ *   -EALREADY   it was resolved or cancelled before, and keeps that result
+ *   -EINVAL     the id is that of a task, which ends by itself
+ *   -ESRCH      promise is no id, or was released
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_promise_resolve(uint64_t promise, int64_t result);
+
+/* ------------------------------------------------------------------------------------------------
  * Inside a coroutine
  *
  * Cancellation is a level, not an edge: once a task is cancelled, every one of these calls that

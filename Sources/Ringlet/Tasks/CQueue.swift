@@ -38,9 +38,9 @@ public final class CQueue: Sendable {
 
     public var descriptor: Int32 { event.descriptor }
 
-    /// Asks for one record at the end of `fiber`.
-    public func add(_ fiber: CFiber, id: UInt64, userData: UInt64) {
-        fiber.whenFinished { result in
+    /// Asks for one record at the end of `task`.
+    public func add(_ task: any CTask, id: UInt64, userData: UInt64) {
+        task.whenFinished { result in
             self.push(Record(userData: userData, task: id, result: result))
         }
     }

@@ -12,6 +12,7 @@ static ringlet_scheduler *scheduler;
 static ringlet_queue *queue;
 static uint64_t sleeper, ended;
 static const char *version;
+static uint64_t sleeper, ended, promise;
 
 /* A child that hangs is ended by SIGALRM. */
 static int in_child(void (*body)(void))
@@ -78,6 +79,10 @@ static void refuse_everything(void)
     REQUIRE_EQUAL(ringlet_queue_wait(queue, &record, 1, INT64_MAX), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_scheduler_shutdown(scheduler, INT64_MAX), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_scheduler_destroy(scheduler), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_promise_create(&task), RINGLET_E_FORK);
+    REQUIRE(task == 0);
+    REQUIRE_EQUAL(ringlet_promise_resolve(promise, 1), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_task_join(promise, &result, INT64_MAX), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_task_current(), 0);
     ringlet_queue_destroy(queue);
 }
@@ -247,10 +252,19 @@ static void suspend_both_and_fork(void)
     REQUIRE_EQUAL(ringlet_generator_release(generator), 0);
 }
 
+static void refuse_promise(void)
+{
+    REQUIRE_EQUAL(ringlet_promise_resolve(promise, 1), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_task_join(promise, NULL, INT64_MAX), RINGLET_E_FORK);
+}
+
 int main(void)
 {
     ringlet_completion record;
     version = ringlet_version_string();
+    /* Before there was a scheduler. */
+    REQUIRE_EQUAL(ringlet_promise_create(&promise), 0);
+    REQUIRE_EQUAL(in_child(refuse_promise), 0);
     suspend_both_and_fork();
     scheduler = make_scheduler(2);
     REQUIRE_EQUAL(ringlet_queue_create(&queue), 0);
@@ -277,6 +291,8 @@ int main(void)
     REQUIRE_EQUAL(record.result, 0);
     REQUIRE(!is_readable());
 
+    REQUIRE_EQUAL(ringlet_promise_resolve(promise, 4), 0);
+    REQUIRE_EQUAL(join_and_release(promise), 4);
     REQUIRE_EQUAL(ringlet_task_release(ended), 0);
     REQUIRE_EQUAL(ringlet_task_cancel(sleeper), 0);
     REQUIRE_EQUAL(join_and_release(sleeper), -ECANCELED);
