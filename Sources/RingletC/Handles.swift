@@ -90,3 +90,34 @@ func taken<Object: AnyObject>(
 ) -> Object {
     unsafe Unmanaged<Object>.fromOpaque(UnsafeRawPointer(pointer)).takeRetainedValue()
 }
+
+/// Calls `body` with the object behind a pointer, which the caller keeps alive, without counting a reference. -EINVAL for
+/// NULL; in the child of a fork, where another thread of the parent may have left the object in the middle of a change,
+/// RINGLET_E_FORK.
+@inline(__always)
+func use<Object: AnyObject>(
+    _ pointer: OpaquePointer?, as type: Object.Type, _ body: (Object) -> Int32
+) -> Int32 {
+    guard let pointer = unsafe pointer else { return -EINVAL }
+    if CCurrent.isForked { return CCurrent.forked }
+    return unsafe Unmanaged<Object>.fromOpaque(UnsafeRawPointer(pointer))._withUnsafeGuaranteedRef(body)
+}
+
+/// Makes an object for C. As ``use(_:as:_:)`` for the place that is NULL, and in a child.
+func make(_ place: UnsafeMutablePointer<OpaquePointer?>?, _ body: () -> AnyObject) -> Int32 {
+    guard let place = unsafe place else { return -EINVAL }
+    if CCurrent.isForked { return CCurrent.forked }
+    unsafe place.pointee = retained(body())
+    return 0
+}
+
+/// Frees an object of C, unless it is in use. NULL is allowed.
+func destroy<Object: AnyObject>(
+    _ pointer: OpaquePointer?, as type: Object.Type, unless isBusy: (Object) -> Bool
+) -> Int32 {
+    guard let pointer = unsafe pointer else { return 0 }
+    if CCurrent.isForked { return CCurrent.forked }
+    if unsafe isBusy(object(pointer)) { return -EBUSY }
+    _ = unsafe taken(pointer, as: Object.self)
+    return 0
+}

@@ -41,8 +41,8 @@
  *             the functions of a ringlet_coroutine and of a generator.
  *   Threads   Need not be attached. A coroutine stays on one thread from beginning to end.
  *   fork      In the child of a fork of a process that had used the library, nothing of it exists:
- *             every call that needs a scheduler, task or queue returns RINGLET_E_FORK, and
- *             ringlet_scheduler_create() too. A coroutine that forks may go on in the child up to an
+ *             every call that needs a scheduler, a task or anything else that threads share returns
+ *             RINGLET_E_FORK, and so does what creates one. A coroutine that forks may go on in the child up to an
  *             exec or _exit; where it would wait or return, the child traps. posix_spawn is not
  *             concerned. Descriptors of the library are close-on-exec.
  *   Signals   No disposition and no mask of the program is changed, but for a handler of SIGSEGV and
@@ -641,6 +641,108 @@ int32_t ringlet_queue_wait(ringlet_queue *queue, ringlet_completion *completions
  * Safety: owner-thread. Since 0.1.0.
  */
 void ringlet_queue_destroy(ringlet_queue *queue);
+
+/* ------------------------------------------------------------------------------------------------
+ * Channels
+ *
+ * A way for pointers from some tasks and threads to others, in order, each to one receiver. With
+ * capacity 0 a send ends when a receiver has taken the item; with more it ends when the item is in the
+ * channel, and waits while that is full. Both sides are served in the order in which they came.
+ * Senders and receivers may be on any thread, of any scheduler or none.
+ *
+ * A wait suspends the coroutine, or blocks the plain thread, where signals do not end it. What need
+ * not wait succeeds also when the task was cancelled or the deadline has passed. An item that could not
+ * be sent is the caller's still, and none is lost: what came to a receiver in the moment in which that
+ * was cancelled goes to the next.
+ *
+ * In Swift a channel can also be split into its ends, iterated, and waited for together with others.
+ */
+
+typedef struct ringlet_channel ringlet_channel;
+
+/*
+ * Creates a channel.
+ *
+ * capacity   how many items may be on their way without a receiver. Memory is taken as they come.
+ * drop       called with each item that is left when the last reference is released, on that thread;
+ *            it must neither block nor suspend. NULL: they are forgotten.
+ * channel    receives the channel; the caller releases it.
+ *
+ * Returns: 0; -EINVAL when channel is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_channel_create(size_t capacity, void (*drop)(void *item),
+                               ringlet_channel **channel);
+
+/*
+ * Sends, and waits for room or a receiver.
+ *
+ * item   any pointer, NULL too. The library does not look at it.
+ *
+ * Returns: 0; otherwise nothing was sent:
+ *   -EINVAL      channel is NULL
+ *   -EPIPE       the channel is closed
+ *   -ETIMEDOUT   the deadline passed
+ *   -ECANCELED   the calling task was cancelled
+ *   -EDEADLK     it would have to wait on a worker's thread outside a coroutine
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_channel_send(ringlet_channel *channel, void *item, int64_t deadline);
+
+/*
+ * Sends if that is possible without waiting.
+ *
+ * Returns: 0; -EAGAIN when it would have to wait; -EINVAL, -EPIPE as ringlet_channel_send().
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_channel_try_send(ringlet_channel *channel, void *item);
+
+/*
+ * Receives, and waits for an item.
+ *
+ * item   receives the item.
+ *
+ * Returns: 0;
+ *   -EINVAL      channel or item is NULL
+ *   -EPIPE       the channel is closed, and everything that was sent has been received
+ *   -ETIMEDOUT, -ECANCELED, -EDEADLK as ringlet_channel_send()
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_channel_receive(ringlet_channel *channel, void **item, int64_t deadline);
+
+/*
+ * Receives if that is possible without waiting.
+ *
+ * Returns: 0; -EAGAIN when it would have to wait; -EINVAL, -EPIPE as ringlet_channel_receive().
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_channel_try_receive(ringlet_channel *channel, void **item);
+
+/*
+ * Ends the channel: sends fail, those that wait too, and receivers get what is there and then -EPIPE.
+ * Does nothing the second time.
+ *
+ * Returns: 0; -EINVAL when channel is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_channel_close(ringlet_channel *channel);
+
+/*
+ * Takes one more reference, for somebody who releases it. Whoever calls any of these functions has one
+ * until the call returns.
+ *
+ * Returns: 0; -EINVAL when channel is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_channel_retain(ringlet_channel *channel);
+
+/*
+ * Gives up a reference. The last one frees the channel and what is left in it. NULL is allowed and
+ * does nothing; nor does anything happen in the child of a fork.
+ *
+ * Safety: any-thread. Since 0.1.0.
+ */
+void ringlet_channel_release(ringlet_channel *channel);
 
 /* ------------------------------------------------------------------------------------------------
  * Coroutines without a scheduler

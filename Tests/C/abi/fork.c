@@ -13,6 +13,7 @@ static ringlet_queue *queue;
 static uint64_t sleeper, ended;
 static const char *version;
 static uint64_t sleeper, ended, promise;
+static ringlet_channel *channel;
 
 /* A child that hangs is ended by SIGALRM. */
 static int in_child(void (*body)(void))
@@ -252,6 +253,37 @@ static void suspend_both_and_fork(void)
     REQUIRE_EQUAL(ringlet_generator_release(generator), 0);
 }
 
+/* What needs no scheduler is refused as well: a thread that is not here may have been in the middle of it. */
+static void refuse_shared(void)
+{
+    void *item = NULL;
+    ringlet_channel *other = NULL;
+    REQUIRE_EQUAL(ringlet_channel_create(1, NULL, &other), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_channel_send(channel, NULL, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_channel_try_send(channel, NULL), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_channel_receive(channel, &item, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_channel_try_receive(channel, &item), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_channel_close(channel), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_channel_retain(channel), RINGLET_E_FORK);
+    ringlet_channel_release(channel);
+    ringlet_channel_release(channel);
+}
+
+static void make_shared(void)
+{
+    REQUIRE_EQUAL(ringlet_channel_create(1, NULL, &channel), 0);
+}
+
+/* The parent's are as before the fork. */
+static void end_shared(void)
+{
+    void *item = NULL;
+    REQUIRE_EQUAL(in_child(refuse_shared), 0);
+    REQUIRE_EQUAL(ringlet_channel_try_receive(channel, &item), -EAGAIN);
+    REQUIRE_EQUAL(ringlet_channel_try_send(channel, NULL), 0);
+    ringlet_channel_release(channel);
+}
+
 static void refuse_promise(void)
 {
     REQUIRE_EQUAL(ringlet_promise_resolve(promise, 1), RINGLET_E_FORK);
@@ -265,6 +297,8 @@ int main(void)
     /* Before there was a scheduler. */
     REQUIRE_EQUAL(ringlet_promise_create(&promise), 0);
     REQUIRE_EQUAL(in_child(refuse_promise), 0);
+    make_shared();
+    REQUIRE_EQUAL(in_child(refuse_shared), 0);
     suspend_both_and_fork();
     scheduler = make_scheduler(2);
     REQUIRE_EQUAL(ringlet_queue_create(&queue), 0);
@@ -291,6 +325,7 @@ int main(void)
     REQUIRE_EQUAL(record.result, 0);
     REQUIRE(!is_readable());
 
+    end_shared();
     REQUIRE_EQUAL(ringlet_promise_resolve(promise, 4), 0);
     REQUIRE_EQUAL(join_and_release(promise), 4);
     REQUIRE_EQUAL(ringlet_task_release(ended), 0);
