@@ -745,6 +745,166 @@ int32_t ringlet_channel_retain(ringlet_channel *channel);
 void ringlet_channel_release(ringlet_channel *channel);
 
 /* ------------------------------------------------------------------------------------------------
+ * Semaphores, mutexes and events
+ *
+ * Where tasks and threads meet, on any worker and scheduler. A wait suspends the coroutine, or blocks
+ * the plain thread, where signals do not end it; it is given what it waits for in the order in which
+ * it came, and who arrives later cannot overtake. What need not wait succeeds also when the task was
+ * cancelled or the deadline has passed. The calls that wait return:
+ *
+ *   0            it has what it waited for
+ *   -EINVAL      the object is NULL
+ *   -ETIMEDOUT   the deadline passed
+ *   -ECANCELED   the calling task was cancelled
+ *   -EDEADLK     it would have to wait on a worker's thread outside a coroutine
+ *
+ * None of them has an owner: what one task has taken another one, or a thread, may give back. Each is
+ * destroyed when no other call uses it and none will; one that has woken the caller need not have
+ * returned. Conditions, barriers, limiters, and locks that know their owner are Swift's alone.
+ */
+
+typedef struct ringlet_semaphore ringlet_semaphore;
+typedef struct ringlet_mutex ringlet_mutex;
+typedef struct ringlet_event ringlet_event;
+
+/*
+ * Creates a semaphore.
+ *
+ * permits     how many there are to begin with. More may be given back than were taken.
+ * semaphore   receives the semaphore; the caller destroys it.
+ *
+ * Returns: 0; -EINVAL when semaphore is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_semaphore_create(uint32_t permits, ringlet_semaphore **semaphore);
+
+/*
+ * Takes a permit, and waits for one.
+ *
+ * Returns: as above.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_semaphore_acquire(ringlet_semaphore *semaphore, int64_t deadline);
+
+/*
+ * Takes a permit if one is free.
+ *
+ * Returns: 0; -EAGAIN when none is; -EINVAL when semaphore is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_semaphore_try_acquire(ringlet_semaphore *semaphore);
+
+/*
+ * Gives a permit to who has waited longest, or adds it to the free ones.
+ *
+ * Returns: 0; -EINVAL when semaphore is NULL; -EOVERFLOW beyond the number of permits that there can be.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_semaphore_release(ringlet_semaphore *semaphore);
+
+/*
+ * Destroys a semaphore. NULL is allowed and does nothing.
+ *
+ * Returns: 0; -EBUSY when somebody waits for a permit, and nothing was destroyed.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_semaphore_destroy(ringlet_semaphore *semaphore);
+
+/*
+ * Creates a mutex that nobody holds. It may be held over a wait, which a mutex of the system must not
+ * be in a coroutine.
+ *
+ * mutex   receives the mutex; the caller destroys it.
+ *
+ * Returns: 0; -EINVAL when mutex is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_mutex_create(ringlet_mutex **mutex);
+
+/*
+ * Takes the mutex, and waits as long as it is held. Who holds it already waits for itself.
+ *
+ * Returns: as above.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_mutex_lock(ringlet_mutex *mutex, int64_t deadline);
+
+/*
+ * Takes the mutex if it is free.
+ *
+ * Returns: 0; -EAGAIN when it is held; -EINVAL when mutex is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_mutex_try_lock(ringlet_mutex *mutex);
+
+/*
+ * Gives the mutex to who has waited longest, or frees it.
+ *
+ * Returns: 0; -EINVAL when mutex is NULL; -EPERM when nobody holds it.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_mutex_unlock(ringlet_mutex *mutex);
+
+/*
+ * Destroys a mutex. NULL is allowed and does nothing.
+ *
+ * Returns: 0; -EBUSY when it is held, and nothing was destroyed.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_mutex_destroy(ringlet_mutex *mutex);
+
+/*
+ * Creates an event that is not set.
+ *
+ * event   receives the event; the caller destroys it.
+ *
+ * Returns: 0; -EINVAL when event is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_event_create(ringlet_event **event);
+
+/*
+ * Lets everybody go on who waits, also if the event is cleared at once, and who comes until then. Does
+ * nothing the second time. What was written before can be read by who has waited.
+ *
+ * Returns: 0; -EINVAL when event is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_event_set(ringlet_event *event);
+
+/*
+ * From now on waits wait. Those that were woken before go on.
+ *
+ * Returns: 0; -EINVAL when event is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_event_clear(ringlet_event *event);
+
+/*
+ * Whether the event is set. Another thread may change it at any time.
+ *
+ * Returns: 1 or 0; -EINVAL when event is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_event_is_set(ringlet_event *event);
+
+/*
+ * Waits until the event is set.
+ *
+ * Returns: as above.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_event_wait(ringlet_event *event, int64_t deadline);
+
+/*
+ * Destroys an event. NULL is allowed and does nothing.
+ *
+ * Returns: 0; -EBUSY when somebody waits for it, and nothing was destroyed.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_event_destroy(ringlet_event *event);
+
+/* ------------------------------------------------------------------------------------------------
  * Coroutines without a scheduler
  *
  * A ringlet_coroutine is a function on a stack of its own that control is switched to and from

@@ -50,7 +50,8 @@ public final class Event: WaitSource {
         try await wait(deadline: deadline) { enqueue($0) }.orThrow(deadline)
     }
 
-    private func enqueue(_ node: WaitNode) -> Bool {
+    /// Queues the node. False when the event is set.
+    func enqueue(_ node: WaitNode) -> Bool {
         waiters.withLock { waiters in
             if flag.load(ordering: .relaxed) { return false }
             waiters.append(node)

@@ -71,6 +71,15 @@ final class Permits: WaitSource {
         try take(await wait(deadline: deadline) { enqueue($0) }, deadline)
     }
 
+    /// For C: 0 with a permit, or why there is none.
+    @inline(never)
+    func waitForOne(forC deadline: Deadline) -> Int32 {
+        let completion = wait(forC: deadline) { enqueue($0) }
+        if completion.isTaken { return 0 }
+        if completion.isRefused { _ = giveBack() }
+        return completion.refusalCode
+    }
+
     /// Queues the node. False when a permit was free: it is the caller's now.
     private func enqueue(_ node: WaitNode) -> Bool {
         waiters.withLock { waiters in

@@ -14,6 +14,9 @@ static uint64_t sleeper, ended;
 static const char *version;
 static uint64_t sleeper, ended, promise;
 static ringlet_channel *channel;
+static ringlet_semaphore *semaphore;
+static ringlet_mutex *mutex;
+static ringlet_event *event;
 
 /* A child that hangs is ended by SIGALRM. */
 static int in_child(void (*body)(void))
@@ -267,21 +270,55 @@ static void refuse_shared(void)
     REQUIRE_EQUAL(ringlet_channel_retain(channel), RINGLET_E_FORK);
     ringlet_channel_release(channel);
     ringlet_channel_release(channel);
+    REQUIRE_EQUAL(ringlet_semaphore_create(1, &semaphore), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_semaphore_acquire(semaphore, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_semaphore_try_acquire(semaphore), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_semaphore_release(semaphore), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_semaphore_destroy(semaphore), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_mutex_create(&mutex), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_mutex_lock(mutex, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_mutex_try_lock(mutex), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_mutex_unlock(mutex), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_mutex_destroy(mutex), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_event_create(&event), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_event_wait(event, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_event_set(event), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_event_clear(event), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_event_is_set(event), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_event_destroy(event), RINGLET_E_FORK);
+}
+
+static int64_t wait_for_event(void *user_data)
+{
+    (void)user_data;
+    return ringlet_event_wait(event, INT64_MAX);
 }
 
 static void make_shared(void)
 {
     REQUIRE_EQUAL(ringlet_channel_create(1, NULL, &channel), 0);
+    REQUIRE_EQUAL(ringlet_semaphore_create(1, &semaphore), 0);
+    REQUIRE_EQUAL(ringlet_mutex_create(&mutex), 0);
+    REQUIRE_EQUAL(ringlet_event_create(&event), 0);
 }
 
 /* The parent's are as before the fork. */
 static void end_shared(void)
 {
     void *item = NULL;
+    uint64_t waiter = spawn(scheduler, wait_for_event, NULL);
     REQUIRE_EQUAL(in_child(refuse_shared), 0);
     REQUIRE_EQUAL(ringlet_channel_try_receive(channel, &item), -EAGAIN);
     REQUIRE_EQUAL(ringlet_channel_try_send(channel, NULL), 0);
     ringlet_channel_release(channel);
+    REQUIRE_EQUAL(ringlet_semaphore_acquire(semaphore, 0), 0);
+    REQUIRE_EQUAL(ringlet_semaphore_destroy(semaphore), 0);
+    REQUIRE_EQUAL(ringlet_mutex_lock(mutex, 0), 0);
+    REQUIRE_EQUAL(ringlet_mutex_unlock(mutex), 0);
+    REQUIRE_EQUAL(ringlet_mutex_destroy(mutex), 0);
+    REQUIRE_EQUAL(ringlet_event_set(event), 0);
+    REQUIRE_EQUAL(join_and_release(waiter), 0);
+    REQUIRE_EQUAL(ringlet_event_destroy(event), 0);
 }
 
 static void refuse_promise(void)
