@@ -17,9 +17,7 @@ public func ringlet_channel_create(
 public func ringlet_channel_send(
     _ channel: OpaquePointer!, _ item: UnsafeMutableRawPointer!, _ deadline: Int64
 ) -> Int32 {
-    unsafe use(channel, as: CChannel.self) {
-        $0.send(UInt(bitPattern: item), deadline: Deadline(c: deadline))
-    }
+    unsafe use(channel, as: CChannel.self) { $0.send(UInt(bitPattern: item), deadline: deadline) }
 }
 
 @c @implementation
@@ -34,7 +32,7 @@ public func ringlet_channel_receive(
     _ channel: OpaquePointer!, _ item: UnsafeMutablePointer<UnsafeMutableRawPointer?>!,
     _ deadline: Int64
 ) -> Int32 {
-    unsafe receive(from: channel, into: item) { $0.receive(&$1, deadline: Deadline(c: deadline)) }
+    unsafe receive(from: channel, into: item) { $0.receive(&$1, deadline: deadline) }
 }
 
 @c @implementation
@@ -60,15 +58,13 @@ private func receive(
 
 @c @implementation
 public func ringlet_channel_close(_ channel: OpaquePointer!) -> Int32 {
-    unsafe use(channel, as: CChannel.self) {
-        $0.close()
-        return 0
-    }
+    unsafe use(channel, as: CChannel.self) { $0.close() }
 }
 
 @c @implementation
 public func ringlet_channel_retain(_ channel: OpaquePointer!) -> Int32 {
     unsafe use(channel, as: CChannel.self) {
+        if CCurrent.isForked { return CCurrent.forked }
         _ = unsafe Unmanaged.passRetained($0)
         return 0
     }

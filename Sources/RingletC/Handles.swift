@@ -91,19 +91,17 @@ func taken<Object: AnyObject>(
     unsafe Unmanaged<Object>.fromOpaque(UnsafeRawPointer(pointer)).takeRetainedValue()
 }
 
-/// Calls `body` with the object behind a pointer, which the caller keeps alive, without counting a reference. -EINVAL for
-/// NULL; in the child of a fork, where another thread of the parent may have left the object in the middle of a change,
-/// RINGLET_E_FORK.
+/// Calls `body` with the object behind a pointer, which the caller keeps alive, without counting a reference; -EINVAL for
+/// NULL.
 @inline(__always)
 func use<Object: AnyObject>(
     _ pointer: OpaquePointer?, as type: Object.Type, _ body: (Object) -> Int32
 ) -> Int32 {
     guard let pointer = unsafe pointer else { return -EINVAL }
-    if CCurrent.isForked { return CCurrent.forked }
     return unsafe Unmanaged<Object>.fromOpaque(UnsafeRawPointer(pointer))._withUnsafeGuaranteedRef(body)
 }
 
-/// Makes an object for C. As ``use(_:as:_:)`` for the place that is NULL, and in a child.
+/// Makes an object for C.
 func make(_ place: UnsafeMutablePointer<OpaquePointer?>?, _ body: () -> AnyObject) -> Int32 {
     guard let place = unsafe place else { return -EINVAL }
     if CCurrent.isForked { return CCurrent.forked }

@@ -15,13 +15,6 @@ final class TaskOptionsObject {
     var worker: Int?
 }
 
-extension Deadline {
-    /// An instant of the header's: INT64_MAX is for ever.
-    init(c deadline: Int64) {
-        self = deadline == .max ? .never : Deadline(nanoseconds: UInt64(max(deadline, 0)))
-    }
-}
-
 extension CFailure {
     var status: Int32 {
         switch self {

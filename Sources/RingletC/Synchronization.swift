@@ -18,7 +18,7 @@ public func ringlet_semaphore_create(
 
 @c @implementation
 public func ringlet_semaphore_acquire(_ semaphore: OpaquePointer!, _ deadline: Int64) -> Int32 {
-    unsafe use(semaphore, as: CSemaphore.self) { $0.acquire(deadline: Deadline(c: deadline)) }
+    unsafe use(semaphore, as: CSemaphore.self) { $0.acquire(deadline: deadline) }
 }
 
 @c @implementation
@@ -45,7 +45,7 @@ public func ringlet_mutex_create(_ mutex: UnsafeMutablePointer<OpaquePointer?>!)
 
 @c @implementation
 public func ringlet_mutex_lock(_ mutex: OpaquePointer!, _ deadline: Int64) -> Int32 {
-    unsafe use(mutex, as: CMutex.self) { $0.lock(deadline: Deadline(c: deadline)) }
+    unsafe use(mutex, as: CMutex.self) { $0.lock(deadline: deadline) }
 }
 
 @c @implementation
@@ -72,28 +72,22 @@ public func ringlet_event_create(_ event: UnsafeMutablePointer<OpaquePointer?>!)
 
 @c @implementation
 public func ringlet_event_set(_ event: OpaquePointer!) -> Int32 {
-    unsafe use(event, as: CEvent.self) {
-        $0.set()
-        return 0
-    }
+    unsafe use(event, as: CEvent.self) { $0.set() }
 }
 
 @c @implementation
 public func ringlet_event_clear(_ event: OpaquePointer!) -> Int32 {
-    unsafe use(event, as: CEvent.self) {
-        $0.clear()
-        return 0
-    }
+    unsafe use(event, as: CEvent.self) { $0.clear() }
 }
 
 @c @implementation
 public func ringlet_event_is_set(_ event: OpaquePointer!) -> Int32 {
-    unsafe use(event, as: CEvent.self) { $0.isSet ? 1 : 0 }
+    unsafe use(event, as: CEvent.self) { $0.isSet }
 }
 
 @c @implementation
 public func ringlet_event_wait(_ event: OpaquePointer!, _ deadline: Int64) -> Int32 {
-    unsafe use(event, as: CEvent.self) { $0.wait(deadline: Deadline(c: deadline)) }
+    unsafe use(event, as: CEvent.self) { $0.wait(deadline: deadline) }
 }
 
 @c @implementation

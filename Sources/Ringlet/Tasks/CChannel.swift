@@ -3,6 +3,7 @@ import Glibc
 /// A channel of pointers as the C library holds it. Any thread.
 ///
 /// Nothing here throws: every wait ends with a number of the C library, and with any but 0 the item stays with the sender.
+/// In the child of a fork, where a thread of the parent may hold the lock for ever, every call says so.
 @_spi(C) @safe
 public final class CChannel: Sendable {
     /// Called with what is left at the end.
@@ -25,12 +26,19 @@ public final class CChannel: Sendable {
         }
     }
 
-    public func close() { core.close() }
+    public func close() -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
+        core.close()
+        return 0
+    }
 
     // MARK: Sending
 
+    public func trySend(_ item: UInt) -> Int32 { begin(item) }
+
     @inline(__always)
-    public func trySend(_ item: UInt) -> Int32 {
+    private func begin(_ item: UInt) -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
         switch core.beginSend() {
         case .go(let transfer):
             transfer.put(item)
@@ -41,16 +49,15 @@ public final class CChannel: Sendable {
         }
     }
 
-    @inline(__always)
-    public func send(_ item: UInt, deadline: Deadline) -> Int32 {
+    public func send(_ item: UInt, deadline: Int64) -> Int32 {
         let status = sendNow(item)
-        return status == -EAGAIN ? sendLater(item, deadline) : status
+        return status == -EAGAIN ? sendLater(item, Deadline(c: deadline)) : status
     }
 
     /// What is sent by a call that may wait: a rendezvous is not over before the receiver has gone on.
     @inline(__always)
     private func sendNow(_ item: UInt) -> Int32 {
-        let status = trySend(item)
+        let status = begin(item)
         if status == 0 && core.capacity == 0 { core.letReceiverRun() }
         return status
     }
@@ -81,8 +88,11 @@ public final class CChannel: Sendable {
 
     // MARK: Receiving
 
+    public func tryReceive(_ item: inout UInt) -> Int32 { take(&item) }
+
     @inline(__always)
-    public func tryReceive(_ item: inout UInt) -> Int32 {
+    private func take(_ item: inout UInt) -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
         switch core.takeNow(UInt.self) {
         case .element(let next):
             item = next
@@ -92,10 +102,9 @@ public final class CChannel: Sendable {
         }
     }
 
-    @inline(__always)
-    public func receive(_ item: inout UInt, deadline: Deadline) -> Int32 {
-        let status = tryReceive(&item)
-        return status == -EAGAIN ? receiveLater(&item, deadline) : status
+    public func receive(_ item: inout UInt, deadline: Int64) -> Int32 {
+        let status = take(&item)
+        return status == -EAGAIN ? receiveLater(&item, Deadline(c: deadline)) : status
     }
 
     @inline(never)
@@ -117,7 +126,7 @@ public final class CChannel: Sendable {
                 item = queued.take(UInt.self)
                 return 0
             }
-            let status = tryReceive(&item)
+            let status = take(&item)
             if status != -EAGAIN { return status }
         }
     }

@@ -42,6 +42,14 @@ extension SchedulerError: CFailureConvertible {
     }
 }
 
+extension Deadline {
+    /// An instant of ringlet.h: INT64_MAX is for ever.
+    @_spi(C)
+    public init(c deadline: Int64) {
+        self = deadline == .max ? .never : Deadline(nanoseconds: UInt64(max(deadline, 0)))
+    }
+}
+
 /// A scheduler as the C library holds it.
 @_spi(C)
 public final class CScheduler: Sendable {

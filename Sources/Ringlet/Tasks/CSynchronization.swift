@@ -1,6 +1,7 @@
 import Glibc
 
-// What strands of C meet at. Any thread; the waits are those of fibers and plain threads.
+// What strands of C meet at. Any thread; the waits are those of fibers and plain threads. In the child of a fork, where a
+// thread of the parent may have left the object in the middle of a change, every call says so.
 
 /// A number of permits.
 @_spi(C)
@@ -14,16 +15,20 @@ public final class CSemaphore: Sendable {
 
     public var hasWaiters: Bool { permits.waiting > 0 }
 
-    @inline(__always)
-    public func tryAcquire() -> Int32 { permits.tryTake() ? 0 : -EAGAIN }
-
-    @inline(__always)
-    public func acquire(deadline: Deadline) -> Int32 {
-        permits.tryTake() ? 0 : permits.waitForOne(forC: deadline)
+    public func tryAcquire() -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
+        return permits.tryTake() ? 0 : -EAGAIN
     }
 
-    @inline(__always)
-    public func release() -> Int32 { permits.giveBack() ? 0 : -EOVERFLOW }
+    public func acquire(deadline: Int64) -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
+        return permits.tryTake() ? 0 : permits.waitForOne(forC: Deadline(c: deadline))
+    }
+
+    public func release() -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
+        return permits.giveBack() ? 0 : -EOVERFLOW
+    }
 }
 
 /// A lock without an owner.
@@ -35,14 +40,18 @@ public final class CMutex: Sendable {
 
     public var isInUse: Bool { inner.waiting > 0 || inner.isLocked }
 
-    @inline(__always)
-    public func tryLock() -> Int32 { inner.tryLock() ? 0 : -EAGAIN }
+    public func tryLock() -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
+        return inner.tryLock() ? 0 : -EAGAIN
+    }
 
-    @inline(__always)
-    public func lock(deadline: Deadline) -> Int32 { inner.tryLock() ? 0 : lockLater(deadline) }
+    public func lock(deadline: Int64) -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
+        return inner.tryLock() ? 0 : lockLater(Deadline(c: deadline))
+    }
 
-    @inline(__always)
     public func unlock() -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
         do {
             try inner.unlock()
             return 0
@@ -68,11 +77,26 @@ public final class CEvent: Sendable {
     public init() { Fork.watch() }
 
     public var hasWaiters: Bool { inner.waiting > 0 }
-    public var isSet: Bool { inner.isSet }
-    public func set() { inner.set() }
-    public func clear() { inner.clear() }
 
-    public func wait(deadline: Deadline) -> Int32 {
-        inner.isSet ? 0 : inner.wait(forC: deadline) { inner.enqueue($0) }.code
+    public var isSet: Int32 {
+        if Fork.isChild { return CCurrent.forked }
+        return inner.isSet ? 1 : 0
+    }
+
+    public func set() -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
+        inner.set()
+        return 0
+    }
+
+    public func clear() -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
+        inner.clear()
+        return 0
+    }
+
+    public func wait(deadline: Int64) -> Int32 {
+        if Fork.isChild { return CCurrent.forked }
+        return inner.isSet ? 0 : inner.wait(forC: Deadline(c: deadline)) { inner.enqueue($0) }.code
     }
 }
