@@ -115,6 +115,35 @@ public func ringlet_is_cancelled() -> Int32 {
     CCurrent.isCancelled
 }
 
+// MARK: Parts of a task
+
+@c @implementation
+public func ringlet_with_deadline(
+    _ deadline: Int64, _ function: ringlet_function!, _ user_data: UnsafeMutableRawPointer!,
+    _ result: UnsafeMutablePointer<Int64>!
+) -> Int32 {
+    guard let function = unsafe function else { return -EINVAL }
+    var value: Int64 = 0
+    let status = unsafe CCurrent.withDeadline(
+        Deadline(c: deadline), function, user_data, result: &value)
+    if status == 0, let result = unsafe result { unsafe result.pointee = value }
+    return status
+}
+
+@c @implementation
+public func ringlet_with_shield(
+    _ function: ringlet_function!, _ user_data: UnsafeMutableRawPointer!,
+    _ result: UnsafeMutablePointer<Int64>!
+) -> Int32 {
+    guard let function = unsafe function else { return -EINVAL }
+    var value: Int64 = 0
+    let status = unsafe CCurrent.withShield(function, user_data, result: &value)
+    if status == 0, let result = unsafe result { unsafe result.pointee = value }
+    return status
+}
+
+// MARK: Input and output
+
 @c @implementation
 public func ringlet_read(
     _ descriptor: Int32, _ buffer: UnsafeMutableRawPointer!, _ size: Int, _ offset: Int64,

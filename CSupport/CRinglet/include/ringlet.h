@@ -35,15 +35,15 @@
  *   Strings   UTF-8, ending in NUL. Strings that come from the library are static: never free them.
  *   Memory    Belongs to whoever allocated it. The library never returns memory to be freed with
  *             free(), and copies names. A buffer belongs to the kernel until the call returns.
- *   Unwinding Nothing may leave a coroutine's function but its return: no C++ exception, panic,
- *             longjmp or pthread_exit. A C++ exception that nothing in the function catches ends the
- *             process by std::terminate, whatever the code outside would catch. The same holds for
- *             the functions of a ringlet_coroutine and of a generator.
+ *   Unwinding Nothing may leave a coroutine's function, or any other that the library calls, but its
+ *             return: no C++ exception, panic, longjmp or pthread_exit. A C++ exception that nothing in a
+ *             coroutine's function catches ends the process by std::terminate, whatever the code outside
+ *             would catch; so does one in the function of a ringlet_coroutine and of a generator.
  *   Threads   Need not be attached. A coroutine stays on one thread from beginning to end.
  *   fork      In the child of a fork of a process that had used the library, nothing of it exists:
  *             every call that needs a scheduler, a task or anything else that threads share returns
- *             RINGLET_E_FORK, and so does what creates one. A coroutine that forks may go on in the child up to an
- *             exec or _exit; where it would wait or return, the child traps. posix_spawn is not
+ *             RINGLET_E_FORK, and so does what creates one. A coroutine that forks may go on in the child
+ *             up to an exec or _exit; where it would wait or return, the child traps. posix_spawn is not
  *             concerned. Descriptors of the library are close-on-exec.
  *   Signals   No disposition and no mask of the program is changed, but for a handler of SIGSEGV and
  *             SIGBUS that names overflowing stacks and then calls the one before it. Worker threads
@@ -459,12 +459,46 @@ int32_t ringlet_yield(void);
 int32_t ringlet_sleep_until(int64_t deadline);
 
 /*
- * Whether the calling task was cancelled. For long computations; calls that wait say it themselves.
+ * Whether the calling task was cancelled, in a shielded part too, or the deadline has passed of a
+ * part that it is in. For long computations; calls that wait say it themselves.
  *
  * Returns: 1 or 0; -EPERM outside a coroutine.
  * Safety: coroutine. Since 0.1.0.
  */
 int32_t ringlet_is_cancelled(void);
+
+/*
+ * Calls function, in which every wait ends with -ECANCELED once the deadline has passed, as if the
+ * task had been cancelled; afterwards the task goes on as before. A function that cleans up first is
+ * waited for. Nests: the earliest deadline counts, and of several that have passed the outermost is
+ * told. The deadlines of single calls inside count as well, and give -ETIMEDOUT there.
+ *
+ * Before function has returned, a coroutine or generator that has made this call may not suspend
+ * itself; others that function resumes may.
+ *
+ * result   receives what function returned; may be NULL.
+ *
+ * Returns: 0, also when function returned something else after the deadline;
+ *   -ETIMEDOUT   the deadline passed, and function returned -ECANCELED because of it
+ *   -EINVAL      function is NULL
+ *   -EPERM       outside a coroutine
+ * Safety: coroutine. Since 0.1.0.
+ */
+int32_t ringlet_with_deadline(int64_t deadline, ringlet_function function, void *user_data,
+                              int64_t *result);
+
+/*
+ * Calls function, whose waits are not cut short by what is cancelled outside: neither by the task's
+ * cancellation nor by a deadline of ringlet_with_deadline() around it. For clean-up that must finish.
+ * Nests; a deadline inside works as always. The end of the scheduler waits for the function. Coroutines
+ * and generators as in ringlet_with_deadline().
+ *
+ * result   receives what function returned; may be NULL.
+ *
+ * Returns: 0; -EINVAL when function is NULL; -EOVERFLOW inside 255 others; -EPERM outside a coroutine.
+ * Safety: coroutine. Since 0.1.0.
+ */
+int32_t ringlet_with_shield(ringlet_function function, void *user_data, int64_t *result);
 
 /* ------------------------------------------------------------------------------------------------
  * Input and output, inside a coroutine
@@ -997,8 +1031,9 @@ int32_t ringlet_coroutine_create(ringlet_coroutine_function function, void *user
  * parent, or from ringlet_coroutine_throw();
  *   -ECANCELED   the exit signal: the function is to return, or a child has exited
  *   -EPERM       the coroutine belongs to another thread
- *   -EBUSY       it is RINGLET_COROUTINE_WAITING; or the caller is a coroutine that Swift code has put in
- *                a scope of its task (a deadline, a group, a shielded part), which it must leave first
+ *   -EBUSY       it is RINGLET_COROUTINE_WAITING; or the caller is a coroutine that has entered a part of
+ *                its task (ringlet_with_deadline(), ringlet_with_shield(), a group of Swift), which it must
+ *                leave first
  *   -ENOMEM      there is no memory for a stack. The coroutine has not begun, and may be switched to
  *                again. (A parent that the end of its child would begin ends instead, and this is what
  *                its own parent is told.)
@@ -1196,8 +1231,8 @@ int32_t ringlet_generator_release(ringlet_generator *generator);
  * Returns: 0; the status that was thrown; -ECANCELED when the generator is closed: return soon;
  *   -EINVAL   generator is NULL
  *   -EPERM    its function did not call this, or does not run
- *   -EBUSY    Swift code has put the function in a scope of its task (a deadline, a group, a shielded
- *             part), which it must leave first
+ *   -EBUSY    the function has entered a part of its task (ringlet_with_deadline(), ringlet_with_shield(), a
+ *             group of Swift), which it must leave first
  * Safety: owner-thread. Since 0.1.0.
  */
 int32_t ringlet_generator_yield(ringlet_generator *generator, void *value, void **sent);

@@ -133,6 +133,9 @@ public class AnyFiber: @unchecked Sendable {
 
     // MARK: The subclass's part
 
+    /// The stack that its code runs on. The worker's thread.
+    var stackInUse: FiberRef? { record }
+
     /// Who shows up in a snapshot for this stack; nil for nobody. The worker's thread.
     var shown: AnyFiber? { self }
 

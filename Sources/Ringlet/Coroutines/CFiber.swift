@@ -21,6 +21,7 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
 
     /// The stack, while the function runs. The worker thread's.
     private var stack: FiberRef?
+    override var stackInUse: FiberRef? { stack }
 
     /// What the function returned, or why it was not called. Written by the worker's thread before
     /// the end is announced; read after it.
@@ -176,11 +177,11 @@ public enum CCurrent {
         CFiber.withRunning { $0.handle } ?? 0
     }
 
-    /// 1 or 0. Asks the flag that every thread sees at once: a long computation never gives the
-    /// worker the chance to pass the news on.
+    /// 1 or 0. Asks the flag that every thread sees at once, and the clock: a long computation never
+    /// gives the worker the chance to pass the news on.
     public static var isCancelled: Int32 {
         guard let fiber = FiberRef.current else { return outside }
-        return fiber.withOwner { $0.isCancelled } ? 1 : 0
+        return fiber.withOwner { $0.isCancelled } || fiber.isOverdue ? 1 : 0
     }
 
     public static func yield() -> Int32 {

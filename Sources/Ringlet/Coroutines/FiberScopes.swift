@@ -88,10 +88,10 @@ extension AnyFiber {
     /// A scope that the fiber is in, or has just left, was cancelled. Any thread.
     func scopeWasCancelled() {
         worker.perform { [self] _ in
-            guard let record else { return }
-            record.updateCancellation()
+            guard let stack = stackInUse else { return }
+            stack.updateCancellation()
             tellGroups()
-            cutShort(record)
+            cutShort(stack)
         }
     }
 

@@ -100,6 +100,8 @@ static void refuse_inside(void)
     REQUIRE_EQUAL(ringlet_yield(), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_sleep_until(0), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_is_cancelled(), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_with_deadline(INT64_MAX, return_number, NULL, NULL), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_with_shield(return_number, NULL, NULL), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_spawn(return_number, NULL, NULL, NULL), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_recv(sockets[0], &byte, 1, INT64_MAX), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_send(sockets[0], &byte, 1, INT64_MAX), RINGLET_E_FORK);
@@ -113,11 +115,20 @@ static void refuse_inside(void)
     REQUIRE(recv(sockets[1], &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN);
 }
 
+static int64_t fork_in_parts(void *user_data)
+{
+    (void)user_data;
+    REQUIRE_EQUAL(in_child(refuse_inside), 0);
+    return ringlet_yield();
+}
+
 static int64_t fork_inside(void *user_data)
 {
     (void)user_data;
     char byte = 1;
     REQUIRE_EQUAL(in_child(refuse_inside), 0);
+    REQUIRE_EQUAL(ringlet_with_deadline(soon(), fork_in_parts, NULL, NULL), 0);
+    REQUIRE_EQUAL(ringlet_with_shield(fork_in_parts, NULL, NULL), 0);
     /* The parent's coroutine goes on as before. */
     REQUIRE_EQUAL(ringlet_send(sockets[0], &byte, 1, soon()), 1);
     REQUIRE_EQUAL(ringlet_recv(sockets[1], &byte, 1, soon()), 1);
