@@ -436,6 +436,55 @@ int32_t ringlet_promise_create(uint64_t *promise);
 int32_t ringlet_promise_resolve(uint64_t promise, int64_t result);
 
 /* ------------------------------------------------------------------------------------------------
+ * Calls that a scheduler makes
+ *
+ * A function that needs no stack of its own, called between two tasks: what an event loop calls a
+ * callback or a timer. It belongs to no task, so it must not wait: calls that would return -EDEADLK or
+ * -EPERM, and those that need not wait work. For more than a moment's work it spawns a task.
+ *
+ * Until the scheduler shuts down: what is outstanding then is never called.
+ */
+
+/*
+ * A function to be called.
+ */
+typedef void (*ringlet_callback)(void *user_data);
+
+/*
+ * Has function called in the next turn of a worker: the one that this thread is, otherwise worker 0.
+ * What one thread asks of one worker is called in that order, each once.
+ *
+ * user_data   passed to function. Stays the caller's when the call fails.
+ * cleanup     called with user_data exactly once: after function has returned, or instead of it when it
+ *             is never called, on the thread that gives it up; it must neither block nor suspend. NULL
+ *             means none.
+ *
+ * Returns: 0;
+ *   -EINVAL      scheduler or function is NULL
+ *   -ESHUTDOWN   the scheduler has been shut down, or is being
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_scheduler_post(ringlet_scheduler *scheduler, ringlet_callback function,
+                               void *user_data, void (*cleanup)(void *user_data));
+
+/*
+ * The same at an instant, or as soon after it as the worker comes round; when it has passed, at once.
+ * Calls are made in the order of their deadlines.
+ *
+ * call   receives an id, before function is called; the caller releases it, which changes nothing
+ *        else. It is waited for like a task's: ringlet_task_join() and ringlet_task_notify() tell when
+ *        function and cleanup have returned, with the result 0; ringlet_task_cancel() takes the call
+ *        back if it has not begun, and cleanup has returned before that does. Its result is -ECANCELED
+ *        when it was never made. NULL: there is no id.
+ *
+ * Parameters and returns: as ringlet_scheduler_post().
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_scheduler_post_at(ringlet_scheduler *scheduler, int64_t deadline,
+                                  ringlet_callback function, void *user_data,
+                                  void (*cleanup)(void *user_data), uint64_t *call);
+
+/* ------------------------------------------------------------------------------------------------
  * Inside a coroutine
  *
  * Cancellation is a level, not an edge: once a task is cancelled, every one of these calls that

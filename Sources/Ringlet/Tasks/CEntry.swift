@@ -53,7 +53,7 @@ extension Deadline {
 /// A scheduler as the C library holds it.
 @_spi(C)
 public final class CScheduler: Sendable {
-    private let scheduler: Scheduler
+    let scheduler: Scheduler
     private let nextWorker = Atomic<UInt>(0)
 
     public init(_ options: SchedulerOptions) throws(CFailure) {

@@ -56,6 +56,7 @@ static void use_the_rest(void)
     ringlet_task_options_destroy(task_options);
     ringlet_options_destroy(options);
 }
+static void ignore(void *user_data) { (void)user_data; }
 
 static void refuse_everything(void)
 {
@@ -81,6 +82,9 @@ static void refuse_everything(void)
     ringlet_queue_destroy(another_queue);
     REQUIRE_EQUAL(ringlet_queue_poll(queue, &record, 1), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_queue_wait(queue, &record, 1, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_scheduler_post(scheduler, ignore, NULL, NULL), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_scheduler_post_at(scheduler, 0, ignore, NULL, NULL, &task), RINGLET_E_FORK);
+    REQUIRE(task == 0);
     REQUIRE_EQUAL(ringlet_scheduler_shutdown(scheduler, INT64_MAX), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_scheduler_destroy(scheduler), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_promise_create(&task), RINGLET_E_FORK);
