@@ -91,8 +91,8 @@ func taken<Object: AnyObject>(
     unsafe Unmanaged<Object>.fromOpaque(UnsafeRawPointer(pointer)).takeRetainedValue()
 }
 
-/// Calls `body` with the object behind a pointer, which the caller keeps alive, without counting a reference; -EINVAL for
-/// NULL.
+/// Calls `body` with the object behind a pointer, which the caller keeps alive, without counting a reference; -EINVAL
+/// for NULL.
 @inline(__always)
 func use<Object: AnyObject>(
     _ pointer: OpaquePointer?, as type: Object.Type, _ body: (Object) -> Int32

@@ -1,3 +1,4 @@
+internal import CSubjects
 internal import Measure
 internal import Ringlet
 
@@ -10,6 +11,9 @@ func measureSynchronization(_ plan: Plan) throws {
     table.add("Channel, to and fro", goal: .atMost(100), allocations: 0) { try toAndFro(count) }
     table.add("Channel, buffer of 128", goal: .atMost(20), allocations: 0) { try stream(count, capacity: 128) }
     table.add("Channel, nobody waits", goal: .atMost(20), allocations: 0) { try sendAndReceive(count) }
+    table.add("C coroutines, channel, rendezvous") { try sample(count: UInt64(count), subject_c_stream_rendezvous) }
+    table.add("C coroutines, channel, buffer of 128") { try sample(count: UInt64(count), subject_c_stream_buffered) }
+    table.add("C coroutine, channel, nobody waits") { try sample(count: UInt64(count), subject_c_channel) }
     table.add("Channel, select over 2") { try selectOverTwo(count) }
     table.add("Queue, buffer of 128", allocations: 0) { try queueStream(count) }
     table.add("Queue, nobody waits", allocations: 0) { try putAndGet(count, Queue()) }
@@ -22,6 +26,7 @@ func measureSynchronization(_ plan: Plan) throws {
     table = Comparison("Locks, permits and events", plan)
     table.add("two fibers yield") { try yields(count) }
     table.add("Lock, lock and unlock", goal: .atMost(15), allocations: 0) { try lockAlone(count * 10) }
+    table.add("C coroutine, mutex, lock and unlock") { try sample(count: UInt64(count * 10), subject_c_mutex) }
     table.add("Lock, withLock", goal: .atMost(15), allocations: 0) { try lockRound(count * 10) }
     table.add("RecursiveLock, withLock", allocations: 0) { try recursiveLockRound(count * 10) }
     table.add("Lock, handed over", allocations: 0) { try lockHandedOver(count) }

@@ -20,6 +20,7 @@ struct measurement {
     uint64_t count;
     int64_t (*body)(struct measurement *);
     int there[2], back[2];
+    size_t capacity;
 };
 
 static int64_t call(void *argument) {
@@ -150,4 +151,75 @@ int64_t subject_c_null_write(uint64_t count) {
         (struct measurement){.count = count, .body = write_nothing, .there = {-1, descriptor}});
     close(descriptor);
     return result;
+}
+
+// Meeting
+
+static int64_t lock_and_unlock(struct measurement *measurement) {
+    ringlet_mutex *mutex;
+    int32_t status = ringlet_mutex_create(&mutex);
+    uint64_t start = reference_cpu();
+    for (uint64_t i = 0; !status && i < measurement->count; i++) {
+        status = ringlet_mutex_lock(mutex, INT64_MAX);
+        if (!status) status = ringlet_mutex_unlock(mutex);
+    }
+    uint64_t elapsed = reference_cpu() - start;
+    if (!status) status = ringlet_mutex_destroy(mutex);
+    return status ? status : (int64_t)elapsed;
+}
+
+int64_t subject_c_mutex(uint64_t count) {
+    return measure((struct measurement){.count = count, .body = lock_and_unlock});
+}
+
+static int64_t send_and_receive(struct measurement *measurement) {
+    ringlet_channel *channel;
+    void *item;
+    int32_t status = ringlet_channel_create(8, NULL, &channel);
+    if (status) return status;
+    uint64_t start = reference_cpu();
+    for (uint64_t i = 0; !status && i < measurement->count; i++) {
+        status = ringlet_channel_send(channel, measurement, INT64_MAX);
+        if (!status) status = ringlet_channel_receive(channel, &item, INT64_MAX);
+    }
+    uint64_t elapsed = reference_cpu() - start;
+    ringlet_channel_release(channel);
+    return status ? status : (int64_t)elapsed;
+}
+
+int64_t subject_c_channel(uint64_t count) {
+    return measure((struct measurement){.count = count, .body = send_and_receive});
+}
+
+static int64_t receive_all(void *channel) {
+    void *item;
+    int32_t status;
+    do status = ringlet_channel_receive(channel, &item, INT64_MAX);
+    while (!status);
+    return status == -EPIPE ? 0 : status;
+}
+
+static int64_t stream(struct measurement *measurement) {
+    ringlet_channel *channel;
+    uint64_t receiver;
+    int32_t status = ringlet_channel_create(measurement->capacity, NULL, &channel);
+    if (!status) status = ringlet_spawn(receive_all, channel, NULL, &receiver);
+    if (status) return status;
+    uint64_t start = reference_cpu();
+    for (uint64_t i = 0; !status && i < measurement->count; i++) {
+        status = ringlet_channel_send(channel, measurement, INT64_MAX);
+    }
+    ringlet_channel_close(channel);
+    int64_t result = join_and_release(receiver);
+    uint64_t elapsed = reference_cpu() - start;
+    ringlet_channel_release(channel);
+    return status ? status : result ? result : (int64_t)elapsed;
+}
+
+int64_t subject_c_stream_buffered(uint64_t count) {
+    return measure((struct measurement){.count = count, .body = stream, .capacity = 128});
+}
+
+int64_t subject_c_stream_rendezvous(uint64_t count) {
+    return measure((struct measurement){.count = count, .body = stream, .capacity = 0});
 }

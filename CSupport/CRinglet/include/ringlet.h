@@ -22,6 +22,20 @@
  *     ringlet_task_release(task);
  *     ringlet_scheduler_destroy(scheduler);
  *
+ * Extent
+ *
+ * In C there are schedulers with threads of their own; tasks, promises and the ids by which both are
+ * waited for, one by one or in batches; deadlines and shields for parts of a task; calls at an instant;
+ * channels, semaphores, mutexes and events; input and output on descriptors; and coroutines and
+ * generators, which need no scheduler.
+ *
+ * Left to Swift is what a few lines over these make (groups, races and bounded maps: a queue tells which
+ * of many tasks has ended; barriers, conditions, limiters); what C and POSIX have, or every language has
+ * of its own (pools of threads, child processes, signals, names and addresses, buffered streams); what a
+ * language without closures or types would hardly use (select, task-locals, async functions); and what
+ * concerns the program as a whole (schedulers that run on the calling thread or in somebody else's loop,
+ * watchdogs, snapshots, simulations).
+ *
  * Conventions
  *
  *   Status    int32_t, or int64_t where a count is returned: negative is bad, the rest is good.

@@ -1,7 +1,7 @@
 import Glibc
 
-/// A call of a C function that a scheduler makes once, between two tasks. Its end is that of the call, and of its clean-up;
-/// cancelling takes the call back.
+/// A call of a C function that a scheduler makes once, between two tasks. Its end is that of the call, and of its
+/// clean-up; cancelling takes the call back.
 @_spi(C)
 public final class CCall: CEnd, @unchecked Sendable {
     public typealias Function = @convention(c) (UnsafeMutableRawPointer?) -> Void

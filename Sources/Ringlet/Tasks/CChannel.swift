@@ -2,8 +2,8 @@ import Glibc
 
 /// A channel of pointers as the C library holds it. Any thread.
 ///
-/// Nothing here throws: every wait ends with a number of the C library, and with any but 0 the item stays with the sender.
-/// In the child of a fork, where a thread of the parent may hold the lock for ever, every call says so.
+/// Nothing here throws: every wait ends with a number of the C library, and with any but 0 the item stays with the
+/// sender. In the child of a fork, where a thread of the parent may hold the lock for ever, every call says so.
 @_spi(C) @safe
 public final class CChannel: Sendable {
     /// Called with what is left at the end.

@@ -81,8 +81,8 @@ extension CFiber: CTask {
 }
 
 extension WaitSource {
-    /// As the `wait` of fibers and plain threads, but a deadline that has passed does not suspend, and where the thread must
-    /// not be blocked the completion says so.
+    /// As the `wait` of fibers and plain threads, but a deadline that has passed does not suspend, and where the thread
+    /// must not be blocked the completion says so.
     func wait(forC deadline: Deadline, _ add: (WaitNode) -> Bool) -> Completion {
         if let fiber = FiberRef.current {
             if deadline.hasPassed && !fiber.mustNotWait { return .cancelled(.deadline) }

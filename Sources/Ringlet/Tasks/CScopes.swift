@@ -35,8 +35,8 @@ extension CCurrent {
 }
 
 extension FiberRef {
-    /// Whether the deadline of a scope has passed that the code is in. Asks the clock: a long computation never gives the
-    /// worker the chance to let the alarm ring.
+    /// Whether the deadline of a scope has passed that the code is in. Asks the clock: a long computation never gives
+    /// the worker the chance to let the alarm ring.
     var isOverdue: Bool {
         let depth = shieldDepth
         var place = withOwner { $0.existingExtras?.scope }

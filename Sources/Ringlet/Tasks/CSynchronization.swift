@@ -1,7 +1,7 @@
 import Glibc
 
-// What strands of C meet at. Any thread; the waits are those of fibers and plain threads. In the child of a fork, where a
-// thread of the parent may have left the object in the middle of a change, every call says so.
+// What strands of C meet at. Any thread; the waits are those of fibers and plain threads. In the child of a fork, where
+// a thread of the parent may have left the object in the middle of a change, every call says so.
 
 /// A number of permits.
 @_spi(C)

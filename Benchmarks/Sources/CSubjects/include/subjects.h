@@ -27,5 +27,12 @@ int64_t subject_c_spawn_join(uint64_t count);
 int64_t subject_c_pipe(uint64_t count);
 // A coroutine that writes one byte at a time to /dev/null.
 int64_t subject_c_null_write(uint64_t count);
+// A coroutine that locks and unlocks a mutex that nobody else uses.
+int64_t subject_c_mutex(uint64_t count);
+// A coroutine that sends a pointer and receives it, through a buffer.
+int64_t subject_c_channel(uint64_t count);
+// A coroutine that sends, and one that receives, through a buffer of 128 pointers, or by rendezvous.
+int64_t subject_c_stream_buffered(uint64_t count);
+int64_t subject_c_stream_rendezvous(uint64_t count);
 
 #endif
