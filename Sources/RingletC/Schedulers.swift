@@ -13,6 +13,7 @@ final class TaskOptionsObject {
     var name: String?
     var cleanup: CFiber.Cleanup?
     var worker: Int?
+    var group: CGroup?
 }
 
 extension CFailure {

@@ -16,7 +16,7 @@ public func ringlet_scheduler_spawn(
         object(scheduler, as: CScheduler.self).makeFiber(
             function, user_data, cleanup: chosen?.cleanup, name: chosen?.name,
             worker: chosen?.worker),
-        task)
+        in: chosen?.group, task)
 }
 
 @c @implementation
@@ -30,15 +30,17 @@ public func ringlet_spawn(
         CScheduler.makeFiberHere(
             function, user_data, cleanup: chosen?.cleanup, name: chosen?.name,
             worker: chosen?.worker),
-        task)
+        in: chosen?.group, task)
 }
 
-/// Gives the fiber its id, tells the caller, and only then lets it run.
+/// Gives the fiber its group and id, tells the caller, and only then lets it run.
 private func start(
-    _ made: consuming Result<CFiber, CFailure>, _ task: UnsafeMutablePointer<UInt64>?
+    _ made: consuming Result<CFiber, CFailure>, in group: CGroup?,
+    _ task: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
     switch consume made {
     case .success(let fiber):
+        group?.add(fiber)
         if let task = unsafe task {
             let id = TaskTable.add(fiber)
             fiber.handle = id

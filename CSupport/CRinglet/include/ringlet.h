@@ -25,12 +25,12 @@
  * Extent
  *
  * In C there are schedulers with threads of their own; tasks, promises and the ids by which both are
- * waited for, one by one or in batches; deadlines and shields for parts of a task; calls at an instant;
+ * waited for, one by one or in batches; groups of tasks; deadlines and shields for parts of a task; calls at an instant;
  * channels, semaphores, mutexes and events; input and output on descriptors; and coroutines and
  * generators, which need no scheduler.
  *
- * Left to Swift is what a few lines over these make (groups, races and bounded maps: a queue tells which
- * of many tasks has ended; barriers, conditions, limiters); what C and POSIX have, or every language has
+ * Left to Swift is what a few lines over these make (races and bounded maps: a queue tells which of many
+ * tasks has ended; barriers, conditions, limiters); what C and POSIX have, or every language has
  * of its own (pools of threads, child processes, signals, names and addresses, buffered streams); what a
  * language without closures or types would hardly use (select, task-locals, async functions); and what
  * concerns the program as a whole (schedulers that run on the calling thread or in somebody else's loop,
@@ -274,7 +274,7 @@ int32_t ringlet_scheduler_destroy(ringlet_scheduler *scheduler);
 typedef struct ringlet_task_options ringlet_task_options;
 
 /*
- * Creates options with the defaults: no name, no clean-up, any worker.
+ * Creates options with the defaults: no name, no clean-up, any worker, no group.
  *
  * options   receives the object; the caller destroys it.
  *
@@ -413,6 +413,76 @@ int32_t ringlet_task_release(uint64_t task);
  * Safety: any-thread. Since 0.1.0.
  */
 uint64_t ringlet_task_current(void);
+
+/* ------------------------------------------------------------------------------------------------
+ * Groups
+ *
+ * Tasks that are waited for and cancelled together, whatever scheduler they are on and whether they
+ * have ids or not. A task is put into a group by the options that it is spawned with, and leaves it at
+ * its end.
+ *
+ *     ringlet_task_options_set_group(options, group);
+ *     for (int i = 0; i < 10; i++) ringlet_spawn(work, &parts[i], options, NULL);
+ *     status = ringlet_group_wait(group, INT64_MAX);
+ *
+ * Nothing is cancelled by itself: neither the others when one has failed, nor the group when who waits
+ * for it is cancelled, which gets -ECANCELED, cancels the group and waits again in
+ * ringlet_with_shield(). Groups of Swift do both, and collect errors.
+ */
+
+typedef struct ringlet_group ringlet_group;
+
+/*
+ * Creates an empty group.
+ *
+ * group   receives the group; the caller destroys it.
+ *
+ * Returns: 0; -EINVAL when group is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_group_create(ringlet_group **group);
+
+/*
+ * Sets the group of the tasks. The options hold it, so it may be destroyed before they are.
+ *
+ * group   NULL means none.
+ *
+ * Returns: 0; -EINVAL when options is NULL.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_task_options_set_group(ringlet_task_options *options, ringlet_group *group);
+
+/*
+ * Waits until no task is in the group. All that were in it can then be joined without a wait. In a
+ * coroutine it suspends the coroutine, on a plain thread it blocks the thread, and signals do not end
+ * the wait. More tasks may be spawned into the group meanwhile, and later.
+ *
+ * Returns: 0;
+ *   -EINVAL      group is NULL
+ *   -ETIMEDOUT   the deadline passed
+ *   -ECANCELED   the calling task was cancelled
+ *   -EDEADLK     the calling task is in the group; or a worker's thread outside a coroutine
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_group_wait(ringlet_group *group, int64_t deadline);
+
+/*
+ * Cancels all tasks of the group, and those that come later, which never begin. Does nothing the second
+ * time.
+ *
+ * Returns: 0; -EINVAL when group is NULL.
+ * Safety: any-thread. Since 0.1.0.
+ */
+int32_t ringlet_group_cancel(ringlet_group *group);
+
+/*
+ * Destroys a group. NULL is allowed and does nothing. No other call may use the group at the same time
+ * or later.
+ *
+ * Returns: 0; -EBUSY when a task is in it, and nothing was destroyed.
+ * Safety: owner-thread. Since 0.1.0.
+ */
+int32_t ringlet_group_destroy(ringlet_group *group);
 
 /* ------------------------------------------------------------------------------------------------
  * Promises

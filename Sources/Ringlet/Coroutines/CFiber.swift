@@ -16,6 +16,10 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
     private let cleanup: Cleanup?
     private let userData: UnsafeMutableRawPointer?
 
+    // Written before the start.
+    private(set) var groupOfTasks: CGroup?
+    private var placeInGroupOfTasks: Int32 = 0
+
     // Written and read by any thread.
     private let storedHandle = Atomic<UInt64>(0)
 
@@ -57,6 +61,12 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
         set { storedHandle.store(newValue, ordering: .relaxed) }
     }
 
+    /// Before the start.
+    func joins(_ group: CGroup, at place: Int32) {
+        groupOfTasks = group
+        placeInGroupOfTasks = place
+    }
+
     // MARK: Running
 
     /// Calls the function on the stack of `host`, unless it was cancelled before.
@@ -74,14 +84,19 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
         self.stack = nil
         unsafe stack.show(host, name: nil, kind: cctx_kind_fiber)
         unsafe free(text)
-        end.complete()
+        announceEndOfTask()
     }
 
     /// Ends a fiber whose function is not called.
     func end(with error: any Error) {
         result = Int64((error as? any CodedError)?.code ?? -Errno.canceled.rawValue)
         cleanUp()
+        announceEndOfTask()
+    }
+
+    private func announceEndOfTask() {
         end.complete()
+        groupOfTasks?.childEnded(placeInGroupOfTasks)
     }
 
     private func cleanUp() {

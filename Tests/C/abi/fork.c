@@ -17,6 +17,7 @@ static ringlet_channel *channel;
 static ringlet_semaphore *semaphore;
 static ringlet_mutex *mutex;
 static ringlet_event *event;
+static ringlet_group *group;
 
 /* A child that hangs is ended by SIGALRM. */
 static int in_child(void (*body)(void))
@@ -301,6 +302,10 @@ static void refuse_shared(void)
     REQUIRE_EQUAL(ringlet_event_clear(event), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_event_is_set(event), RINGLET_E_FORK);
     REQUIRE_EQUAL(ringlet_event_destroy(event), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_group_create(&group), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_group_wait(group, INT64_MAX), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_group_cancel(group), RINGLET_E_FORK);
+    REQUIRE_EQUAL(ringlet_group_destroy(group), RINGLET_E_FORK);
 }
 
 static int64_t wait_for_event(void *user_data)
@@ -315,6 +320,7 @@ static void make_shared(void)
     REQUIRE_EQUAL(ringlet_semaphore_create(1, &semaphore), 0);
     REQUIRE_EQUAL(ringlet_mutex_create(&mutex), 0);
     REQUIRE_EQUAL(ringlet_event_create(&event), 0);
+    REQUIRE_EQUAL(ringlet_group_create(&group), 0);
 }
 
 /* The parent's are as before the fork. */
@@ -334,6 +340,8 @@ static void end_shared(void)
     REQUIRE_EQUAL(ringlet_event_set(event), 0);
     REQUIRE_EQUAL(join_and_release(waiter), 0);
     REQUIRE_EQUAL(ringlet_event_destroy(event), 0);
+    REQUIRE_EQUAL(ringlet_group_wait(group, 0), 0);
+    REQUIRE_EQUAL(ringlet_group_destroy(group), 0);
 }
 
 static void refuse_promise(void)
