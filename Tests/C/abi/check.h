@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define REQUIRE(condition)                                                            \
@@ -112,6 +113,21 @@ static inline void require_next_descriptor(int expected)
         next = next_descriptor();
     }
     REQUIRE_EQUAL(next, expected);
+}
+
+/* Runs body in the child of a fork. One that hangs is ended by SIGALRM. Returns its status. */
+static inline int status_in_child(void (*body)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        alarm(30);
+        body();
+        _exit(0);
+    }
+    while (waitpid(child, &status, 0) < 0) REQUIRE(errno == EINTR);
+    return status;
 }
 
 /* Bodies that many tests use. */

@@ -6,33 +6,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 static ringlet_scheduler *scheduler;
 static ringlet_queue *queue;
 static uint64_t sleeper, ended;
 static const char *version;
 static uint64_t sleeper, ended, promise;
-static ringlet_channel *channel;
-static ringlet_semaphore *semaphore;
-static ringlet_mutex *mutex;
-static ringlet_event *event;
-static ringlet_group *group;
-
-/* A child that hangs is ended by SIGALRM. */
-static int in_child(void (*body)(void))
-{
-    int status = 0;
-    pid_t child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        alarm(30);
-        body();
-        _exit(0);
-    }
-    while (waitpid(child, &status, 0) < 0) REQUIRE(errno == EINTR);
-    return status;
-}
 
 /* What needs no scheduler, task or queue works as before. */
 static void use_the_rest(void)
@@ -123,7 +102,7 @@ static void refuse_inside(void)
 static int64_t fork_in_parts(void *user_data)
 {
     (void)user_data;
-    REQUIRE_EQUAL(in_child(refuse_inside), 0);
+    REQUIRE_EQUAL(status_in_child(refuse_inside), 0);
     return ringlet_yield();
 }
 
@@ -131,7 +110,7 @@ static int64_t fork_inside(void *user_data)
 {
     (void)user_data;
     char byte = 1;
-    REQUIRE_EQUAL(in_child(refuse_inside), 0);
+    REQUIRE_EQUAL(status_in_child(refuse_inside), 0);
     REQUIRE_EQUAL(ringlet_with_deadline(soon(), fork_in_parts, NULL, NULL), 0);
     REQUIRE_EQUAL(ringlet_with_shield(fork_in_parts, NULL, NULL), 0);
     /* The parent's coroutine goes on as before. */
@@ -266,82 +245,10 @@ static void suspend_both_and_fork(void)
     REQUIRE_EQUAL(ringlet_coroutine_create(add_up, NULL, "adds", 0, &coroutine), 0);
     REQUIRE_EQUAL(ringlet_generator_create(count, NULL, 0, &generator), 0);
     step_both(10, 1);
-    REQUIRE_EQUAL(in_child(go_on_with_both), 0);
+    REQUIRE_EQUAL(status_in_child(go_on_with_both), 0);
     step_both(20, 2);
     ringlet_coroutine_release(coroutine);
     REQUIRE_EQUAL(ringlet_generator_release(generator), 0);
-}
-
-/* What needs no scheduler is refused as well: a thread that is not here may have been in the middle of it. */
-static void refuse_shared(void)
-{
-    void *item = NULL;
-    ringlet_channel *other = NULL;
-    REQUIRE_EQUAL(ringlet_channel_create(1, NULL, &other), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_channel_send(channel, NULL, INT64_MAX), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_channel_try_send(channel, NULL), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_channel_receive(channel, &item, INT64_MAX), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_channel_try_receive(channel, &item), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_channel_close(channel), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_channel_retain(channel), RINGLET_E_FORK);
-    ringlet_channel_release(channel);
-    ringlet_channel_release(channel);
-    REQUIRE_EQUAL(ringlet_semaphore_create(1, &semaphore), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_semaphore_acquire(semaphore, INT64_MAX), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_semaphore_try_acquire(semaphore), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_semaphore_release(semaphore), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_semaphore_destroy(semaphore), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_mutex_create(&mutex), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_mutex_lock(mutex, INT64_MAX), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_mutex_try_lock(mutex), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_mutex_unlock(mutex), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_mutex_destroy(mutex), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_event_create(&event), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_event_wait(event, INT64_MAX), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_event_set(event), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_event_clear(event), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_event_is_set(event), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_event_destroy(event), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_group_create(&group), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_group_wait(group, INT64_MAX), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_group_cancel(group), RINGLET_E_FORK);
-    REQUIRE_EQUAL(ringlet_group_destroy(group), RINGLET_E_FORK);
-}
-
-static int64_t wait_for_event(void *user_data)
-{
-    (void)user_data;
-    return ringlet_event_wait(event, INT64_MAX);
-}
-
-static void make_shared(void)
-{
-    REQUIRE_EQUAL(ringlet_channel_create(1, NULL, &channel), 0);
-    REQUIRE_EQUAL(ringlet_semaphore_create(1, &semaphore), 0);
-    REQUIRE_EQUAL(ringlet_mutex_create(&mutex), 0);
-    REQUIRE_EQUAL(ringlet_event_create(&event), 0);
-    REQUIRE_EQUAL(ringlet_group_create(&group), 0);
-}
-
-/* The parent's are as before the fork. */
-static void end_shared(void)
-{
-    void *item = NULL;
-    uint64_t waiter = spawn(scheduler, wait_for_event, NULL);
-    REQUIRE_EQUAL(in_child(refuse_shared), 0);
-    REQUIRE_EQUAL(ringlet_channel_try_receive(channel, &item), -EAGAIN);
-    REQUIRE_EQUAL(ringlet_channel_try_send(channel, NULL), 0);
-    ringlet_channel_release(channel);
-    REQUIRE_EQUAL(ringlet_semaphore_acquire(semaphore, 0), 0);
-    REQUIRE_EQUAL(ringlet_semaphore_destroy(semaphore), 0);
-    REQUIRE_EQUAL(ringlet_mutex_lock(mutex, 0), 0);
-    REQUIRE_EQUAL(ringlet_mutex_unlock(mutex), 0);
-    REQUIRE_EQUAL(ringlet_mutex_destroy(mutex), 0);
-    REQUIRE_EQUAL(ringlet_event_set(event), 0);
-    REQUIRE_EQUAL(join_and_release(waiter), 0);
-    REQUIRE_EQUAL(ringlet_event_destroy(event), 0);
-    REQUIRE_EQUAL(ringlet_group_wait(group, 0), 0);
-    REQUIRE_EQUAL(ringlet_group_destroy(group), 0);
 }
 
 static void refuse_promise(void)
@@ -356,9 +263,7 @@ int main(void)
     version = ringlet_version_string();
     /* Before there was a scheduler. */
     REQUIRE_EQUAL(ringlet_promise_create(&promise), 0);
-    REQUIRE_EQUAL(in_child(refuse_promise), 0);
-    make_shared();
-    REQUIRE_EQUAL(in_child(refuse_shared), 0);
+    REQUIRE_EQUAL(status_in_child(refuse_promise), 0);
     suspend_both_and_fork();
     scheduler = make_scheduler(2);
     REQUIRE_EQUAL(ringlet_queue_create(&queue), 0);
@@ -372,6 +277,8 @@ int main(void)
     REQUIRE_EQUAL(in_child(refuse_everything), 0);
     REQUIRE_EQUAL(in_child(use_the_rest), 0);
     REQUIRE_EQUAL(in_child(touch_queue), 0);
+    REQUIRE_EQUAL(status_in_child(refuse_everything), 0);
+    REQUIRE_EQUAL(status_in_child(touch_queue), 0);
     REQUIRE(is_readable());
     REQUIRE_EQUAL(ringlet_queue_poll(queue, &record, 1), 1);
     REQUIRE_EQUAL(record.user_data, 9);
@@ -385,7 +292,6 @@ int main(void)
     REQUIRE_EQUAL(record.result, 0);
     REQUIRE(!is_readable());
 
-    end_shared();
     REQUIRE_EQUAL(ringlet_promise_resolve(promise, 4), 0);
     REQUIRE_EQUAL(join_and_release(promise), 4);
     REQUIRE_EQUAL(ringlet_task_release(ended), 0);
