@@ -25,13 +25,13 @@
  * Extent
  *
  * In C there are schedulers with threads of their own; tasks, promises and the ids by which both are
- * waited for, one by one or in batches; groups of tasks; deadlines and shields for parts of a task; calls at an instant;
- * channels, semaphores, mutexes and events; input and output on descriptors; and coroutines and
- * generators, which need no scheduler.
+ * waited for, one by one or in batches; groups of tasks; deadlines and shields for parts of a task;
+ * calls at an instant; channels, semaphores, mutexes and events; input and output on descriptors; and
+ * coroutines and generators, which need no scheduler.
  *
- * Left to Swift is what a few lines over these make (races and bounded maps: a queue tells which of many
- * tasks has ended; barriers, conditions, limiters); what C and POSIX have, or every language has
- * of its own (pools of threads, child processes, signals, names and addresses, buffered streams); what a
+ * Left to Swift is what a few lines over these make (races and bounded maps: a queue tells which of
+ * many tasks has ended; barriers, conditions, limiters); what C and POSIX have, or every language has of
+ * its own (pools of threads, child processes, signals, names and addresses, buffered streams); what a
  * language without closures or types would hardly use (select, task-locals, async functions); and what
  * concerns the program as a whole (schedulers that run on the calling thread or in somebody else's loop,
  * watchdogs, snapshots, simulations).
@@ -45,14 +45,15 @@
  *   Times     Instants of CLOCK_MONOTONIC in nanoseconds, as ringlet_now() gives them. Deadlines
  *             are absolute. INT64_MAX is "for ever"; whatever has passed, 0 and below too, means
  *             "do not wait".
- *   Tasks     uint64_t ids. 0 is never one; an id that has been released is -ESRCH for ever.
+ *   Tasks     uint64_t ids, which promises and calls have, too. 0 is never one; an id that has been
+ *             released is -ESRCH for ever.
  *   Strings   UTF-8, ending in NUL. Strings that come from the library are static: never free them.
  *   Memory    Belongs to whoever allocated it. The library never returns memory to be freed with
  *             free(), and copies names. A buffer belongs to the kernel until the call returns.
  *   Unwinding Nothing may leave a coroutine's function, or any other that the library calls, but its
  *             return: no C++ exception, panic, longjmp or pthread_exit. A C++ exception that nothing in a
  *             coroutine's function catches ends the process by std::terminate, whatever the code outside
- *             would catch; so does one in the function of a ringlet_coroutine and of a generator.
+ *             would catch; so does one in the function of a ringlet_coroutine or of a generator.
  *   Threads   Need not be attached. A coroutine stays on one thread from beginning to end.
  *   fork      In the child of a fork of a process that had used the library, nothing of it exists:
  *             every call that needs a scheduler, a task or anything else that threads share returns
