@@ -32,6 +32,7 @@ import Testing
         ]),
         ("rights that the first exchange takes", [
             "Ringlet/Groups/Awaitable", "Ringlet/Coroutines/AnyFiber", "Ringlet/Kernel/StandardError",
+            "Ringlet/Tasks/CPromise",
         ]),
         ("flags that one side sets and the other only looks at, now or later", [
             "Ringlet/Scheduler/SchedulerState", "Ringlet/Scheduler/Interruption", "Ringlet/Pools/FiberPool",
