@@ -11,9 +11,9 @@ import Testing
             let channel = Channel<Int>(capacity: capacity)
             let ledger = Ledger()
             return Interleaved([
-                ledger.sending(1, to: channel), ledger.sending(2, to: channel, until: LockInterleavingTests.sometime),
-                ledger.receiving(from: channel, until: LockInterleavingTests.sometime),
-                ledger.receiving(from: channel, until: LockInterleavingTests.sometime),
+                ledger.sending(1, to: channel), ledger.sending(2, to: channel, until: .sometime),
+                ledger.receiving(from: channel, until: .sometime),
+                ledger.receiving(from: channel, until: .sometime),
                 { channel.close() },
             ]) {
                 // What lies in a buffer when the channel is closed may still be received.
@@ -31,8 +31,8 @@ import Testing
             return Interleaved([
                 { if try channel.trySend(1) { ledger.sent.append(1) } },
                 { if let element = try channel.tryReceive() { ledger.received.append(element) } },
-                ledger.sending(2, to: channel, until: LockInterleavingTests.sometime),
-                ledger.receiving(from: channel, until: LockInterleavingTests.sometime),
+                ledger.sending(2, to: channel, until: .sometime),
+                ledger.receiving(from: channel, until: .sometime),
             ]) { ledger.violation }
         }
         expectClean(report)
@@ -71,12 +71,12 @@ import Testing
                     ledger.received.append(
                         try select(
                             .receive(from: left) { $0 ?? -1 }, .receive(from: right) { $0 ?? -1 },
-                            deadline: LockInterleavingTests.sometime))
+                            deadline: .sometime))
                 } catch is TimeoutError {}
             }
             return Interleaved([
-                selecting, ledger.sending(1, to: left, until: LockInterleavingTests.sometime),
-                ledger.sending(2, to: right, until: LockInterleavingTests.sometime), selecting,
+                selecting, ledger.sending(1, to: left, until: .sometime),
+                ledger.sending(2, to: right, until: .sometime), selecting,
             ]) { ledger.violation }
         }
         expectClean(report)

@@ -5,9 +5,6 @@ import Testing
 /// Locks, permits, events and conditions between plain threads, in every order of their accesses to what they share. A wait
 /// with a deadline may end at any moment.
 @Suite struct LockInterleavingTests {
-    /// Any time but never: the order decides when it has passed.
-    static let sometime = Deadline.after(.seconds(3600))
-
     @Test(arguments: [(2, 1, Int.max), (2, 2, 3), (3, 1, 2), (4, 1, 1)])
     func `a lock is held by one at a time and lost by nobody`(threads: Int, times: Int, preemptions: Int) {
         let report = Interleaver.everyOrder(preemptions: preemptions) {
@@ -41,7 +38,7 @@ import Testing
                 try lock.unlock()
             }
             let impatient = {
-                do { try lock.lock(deadline: Self.sometime) } catch is TimeoutError { return section.skip() }
+                do { try lock.lock(deadline: .sometime) } catch is TimeoutError { return section.skip() }
                 section.pass()
                 try lock.unlock()
             }
@@ -86,7 +83,7 @@ import Testing
                 (0..<threads).map { number in
                     {
                         do {
-                            try semaphore.acquire(deadline: number == 0 ? Self.sometime : .never)
+                            try semaphore.acquire(deadline: number == 0 ? .sometime : .never)
                         } catch is TimeoutError { return section.skip() }
                         section.pass()
                         try semaphore.release()
@@ -106,7 +103,7 @@ import Testing
             let gate = Event()
             let waiter = { try event.wait() }
             let late = {
-                do { try event.wait(deadline: Self.sometime) } catch is TimeoutError {}
+                do { try event.wait(deadline: .sometime) } catch is TimeoutError {}
             }
             let setter = {
                 try gate.wait()
@@ -142,25 +139,9 @@ import Testing
 
     @Test func `a condition's notification is lost by nobody who waits`() {
         let report = Interleaver.everyOrder(preemptions: 2) {
-            let lock = Lock()
-            let condition = Condition(lock)
-            let items = Section()
-            let consumer = {
-                try lock.lock()
-                try condition.wait { items.count > 0 }
-                items.count -= 1
-                try lock.unlock()
-            }
-            let producer = {
-                for _ in 0..<2 {
-                    try lock.lock()
-                    items.count += 1
-                    try condition.notify()
-                    try lock.unlock()
-                }
-            }
-            return Interleaved([consumer, consumer, producer]) {
-                items.count == 0 && !lock.isLocked ? nil : "\(items.count) items are left"
+            let stock = Stock()
+            return Interleaved([{ try stock.take() }, { try stock.take() }, { try stock.add(2) }]) {
+                stock.count == 0 && !stock.lock.isLocked ? nil : "\(stock.count) items are left"
             }
         }
         expectClean(report)
@@ -168,32 +149,15 @@ import Testing
 
     @Test func `a notification that comes with a deadline goes on to another waiter`() {
         let report = Interleaver.everyOrder(preemptions: 2) {
-            let lock = Lock()
-            let condition = Condition(lock)
-            let items = Section()
+            let stock = Stock()
+            var left = 0
             let impatient = {
-                try lock.lock()
-                do {
-                    try condition.wait(deadline: Self.sometime) { items.count > 0 }
-                    items.count -= 1
-                } catch is TimeoutError { items.skip() }
-                try lock.unlock()
+                do { try stock.take(deadline: .sometime) } catch is TimeoutError { left = 1 }
             }
-            let patient = {
-                try lock.lock()
-                try condition.wait { items.count > 0 }
-                items.count -= 1
-                try lock.unlock()
+            return Interleaved([{ try stock.take() }, impatient, { try stock.add(2) }]) {
+                if stock.lock.isLocked { return "the lock is not free at the end" }
+                return stock.count == left ? nil : "\(stock.count) items are left instead of \(left)"
             }
-            let producer = {
-                for _ in 0..<2 {
-                    try lock.lock()
-                    items.count += 1
-                    try condition.notify()
-                    try lock.unlock()
-                }
-            }
-            return Interleaved([patient, impatient, producer]) { lock.isLocked ? "the lock is not free at the end" : nil }
         }
         expectClean(report)
     }
@@ -223,11 +187,40 @@ import Testing
                     try limiter.release(as: .named(name))
                 }
             }
-            return Interleaved([holder("a", .never), holder("b", Self.sometime), holder("c", .never)]) {
+            return Interleaved([holder("a", .never), holder("b", .sometime), holder("c", .never)]) {
                 section.violation(expecting: 3)
                     ?? (limiter.available == 1 ? nil : "the token is still held")
             }
         }
         expectClean(report)
+    }
+}
+
+/// Items that are waited for with a condition.
+private final class Stock {
+    let lock = Lock()
+    private let condition: Condition
+    private(set) var count = 0
+
+    init() { condition = Condition(lock) }
+
+    func take(deadline: Deadline = .never) throws {
+        try lock.lock()
+        do { try condition.wait(deadline: deadline) { count > 0 } } catch {
+            try lock.unlock()
+            throw error
+        }
+        count -= 1
+        try lock.unlock()
+    }
+
+    /// One at a time, each with its notification.
+    func add(_ items: Int) throws {
+        for _ in 0..<items {
+            try lock.lock()
+            count += 1
+            try condition.notify()
+            try lock.unlock()
+        }
     }
 }

@@ -14,7 +14,7 @@ import Testing
                 completer(1), completer(2),
                 {
                     do {
-                        let value = try promise.value(deadline: LockInterleavingTests.sometime)
+                        let value = try promise.value(deadline: .sometime)
                         if value != (try promise.currentValue()) { throw Wrong("the value has changed") }
                     } catch is TimeoutError {}
                 },

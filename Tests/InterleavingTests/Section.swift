@@ -47,3 +47,8 @@ func expectClean(_ report: Interleaver.Report, sourceLocation: SourceLocation = 
     // One order is no choice: then nothing was interleaved.
     #expect(report.orders > 1, sourceLocation: sourceLocation)
 }
+
+extension Deadline {
+    /// Any time but never: the order decides when it has passed.
+    static let sometime = after(.seconds(3600))
+}

@@ -14,12 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "curing.h"
+#include "kinds.h"
 
 enum { SIZE = 64, ROUNDS = 20 };
-
-enum kind { REAL, EMULATED, WITHOUT_IT, WITHOUT_MOST, KINDS };
-static const char *const names[] = {"io_uring", "emulated", "io_uring without it", "io_uring without most"};
 
 // What is read from.
 enum source { SOCKET_RECV, SOCKET_READ, PIPE_READ, FILE_READ, SOURCES };
@@ -34,22 +31,6 @@ static int failures;
 static void fail(enum kind kind, enum source source, enum moment moment, const char *what, long value) {
     fprintf(stderr, "%s, %s, %s: %s %ld\n", names[kind], sources[source], moments[moment], what, value);
     failures++;
-}
-
-static curing_ring make(enum kind kind, uint8_t opcode) {
-    uint64_t needed = UINT64_C(1) << CURING_OP_ASYNC_CANCEL | UINT64_C(1) << CURING_OP_POLL_ADD;
-    uint64_t lacking = kind == WITHOUT_IT ? UINT64_C(1) << opcode : kind == WITHOUT_MOST ? UINT64_MAX : 0;
-    curing_ceiling ceiling = {.lacking = lacking & ~needed};
-    curing_ring ring;
-    curing_refusal refusal;
-    const curing_kernel *kernel = kind == EMULATED ? curing_emulated() : curing_io_uring();
-    int error = curing_create(&ring, kernel, 8, 16, ceiling, &refusal);
-    if (error == 0) error = curing_enable(&ring);
-    if (error != 0) {
-        fprintf(stderr, "%s is refused here: %s\n", names[kind], strerror(-error));
-        exit(77);
-    }
-    return ring;
 }
 
 static void open_pair(enum source source, int ends[2]) {
