@@ -43,30 +43,30 @@ struct ProcessFigures {
 
     static var now: ProcessFigures {
         let open = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
-        let statm = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
-        let pages = statm?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+        let statm = text(ofKernelFile: "/proc/self/statm")
+        let pages = statm.split(separator: " ").dropFirst().first.flatMap { Int($0) }
         // Pages of 4 KiB on both architectures of ours, in the kernels that distributions build.
         return ProcessFigures(
             descriptors: open?.count ?? 0, residentKiB: (pages ?? 0) * 4,
-            mappings: countMappings(), children: countChildren())
+            mappings: text(ofKernelFile: "/proc/self/maps").utf8.count { $0 == UInt8(ascii: "\n") },
+            children: countChildren())
     }
 
     /// Each thread has those that it started; none are seen in a kernel without CONFIG_PROC_CHILDREN.
     private static func countChildren() -> Int {
         let threads = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")
         return (threads ?? []).reduce(0) { sum, thread in
-            let text = try? String(contentsOfFile: "/proc/self/task/\(thread)/children", encoding: .utf8)
-            return sum + (text?.split(separator: " ").count ?? 0)
+            sum + text(ofKernelFile: "/proc/self/task/\(thread)/children").split(separator: " ").count
         }
     }
 
-    /// The kernel gives at most a page of the lines at a time, which Foundation's reading takes for all of them.
-    private static func countMappings() -> Int {
-        guard let file = FileHandle(forReadingAtPath: "/proc/self/maps") else { return 0 }
-        var count = 0
-        while let part = try? file.read(upToCount: 4096), !part.isEmpty {
-            count += part.count { $0 == UInt8(ascii: "\n") }
-        }
-        return count
+    /// What a file of the kernel says, or nothing if it cannot be read. The kernel gives at most a page at a
+    /// time, which Foundation's reading of a whole file takes for all of it; and of one that has no text,
+    /// as a thread without children, Foundation (Swift 6.3) never frees the buffer.
+    private static func text(ofKernelFile path: String) -> String {
+        guard let file = FileHandle(forReadingAtPath: path) else { return "" }
+        var bytes = Data()
+        while let part = try? file.read(upToCount: 4096), !part.isEmpty { bytes += part }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
