@@ -15,7 +15,7 @@ import Testing
         ]),
         ("WorkerInterleavingTests", [
             "Ringlet/Worker/InjectionQueue", "Ringlet/Worker/QuietMark", "Ringlet/Worker/WorkerMeter",
-            "Ringlet/Operations/Callback", "Ringlet/Cancellation/CancelScope",
+            "Ringlet/Operations/Callback", "Ringlet/Cancellation/CancelScope", "Ringlet/Worker/FiberTally",
         ]),
         ("StragglerModelTests", ["Ringlet/Worker/Worker"]),
         ("CloseModelTests", ["Ringlet/IO/Descriptor"]),
@@ -27,7 +27,7 @@ import Testing
         ("counts, and numbers that are given out: each is one addition", [
             "Ringlet/Coroutines/LocalValues", "Ringlet/Coroutines/CoroutineThread",
             "Ringlet/Coroutines/CoroutineCounters", "Ringlet/Scheduler/Scheduler", "Ringlet/Tasks/CEntry",
-            "Ringlet/Worker/WorkerRegistry", "Ringlet/Scheduler/Idleness", "RingletCommand/EchoServer",
+            "Ringlet/Worker/WorkerRegistry", "Ringlet/Worker/FiberIDs", "Ringlet/Scheduler/Idleness", "RingletCommand/EchoServer",
             "RingletTesting/Seeds", "CUring/emulated/numbers.c", "CContext/stack.c",
         ]),
         ("rights that the first exchange takes", [

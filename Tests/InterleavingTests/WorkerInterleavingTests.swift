@@ -64,6 +64,41 @@ import Testing
         expectClean(report)
     }
 
+    @Test func `that no fiber is left is found when it is so, and only then`() {
+        let report = Interleaver.everyOrder(preemptions: 2) {
+            let living = Section()
+            let (first, second) = (Tallied(), Tallied())
+            first.tally.hasSpawned()
+            living.count = 1
+            var findings = 0
+            let look = { (counts: Bool) in
+                // The one that is spawned later is looked at first.
+                guard FiberTally.live([second, first]) == 0 else { return }
+                if living.count > 0 { throw Wrong("none is left, but \(living.count) live") }
+                if counts { findings += 1 }
+            }
+            func end(_ fiber: Tallied) throws {
+                Interleaving.step()
+                living.count -= 1
+                fiber.tally.hasEnded()
+                try look(true)
+            }
+            return Interleaved([
+                {
+                    living.count += 1
+                    second.tally.hasSpawned()
+                    try end(first)
+                },
+                {
+                    _ = Interleaving.current?.sleep(mayTimeOut: false) { second.tally.spawned > 0 }
+                    try end(second)
+                },
+                { try look(false) },
+            ]) { findings > 0 ? nil : "neither found that none is left" }
+        }
+        expectClean(report)
+    }
+
     @Test func `a reader of a worker's figures gets those of one turn`() throws {
         let report = try withIdleWorker { worker in
             Interleaver.everyOrder(preemptions: 2) {
@@ -157,6 +192,13 @@ private final class IdleWorkerBody {
             return try body(guest.scheduler.workers[0])
         }
     }
+}
+
+/// A worker as its count of fibers sees it.
+private final class Tallied: FiberTallyHolder {
+    let tally = FiberTally()
+    var fibersEnded: Int { tally.ended }
+    var fibersSpawned: Int { tally.spawned }
 }
 
 /// Something to push: an object whose link is where the queue expects it.

@@ -12,7 +12,7 @@ public class AnyFiber: @unchecked Sendable {
     var link: UInt = 0
 
     // The second stored property, at offset 24, where Tools/gdb reads it; `parent` and `site` follow it.
-    /// Unique in the process, in order of creation.
+    /// Unique in the process. Of fibers that are made on one worker, later ones have greater ids.
     public let id: UInt64
 
     /// 0 for none.
@@ -37,8 +37,9 @@ public class AnyFiber: @unchecked Sendable {
     private var group: Group?
     private var placeInGroup: Int32 = 0
 
-    /// Guards the reference, and of the object what says so.
-    let extras = Mutex<FiberExtras?>(nil)
+    // Without a lock around it, whose end costs a look into metadata for each fiber.
+    /// Made by the first thread that needs it, once.
+    let extras = AtomicLazyReference<FiberExtras>()
 
     /// Somebody has seen the failure, or it was reported. Any thread, by exchange.
     private let failureIsSeen = Atomic<Bool>(false)
@@ -83,10 +84,8 @@ public class AnyFiber: @unchecked Sendable {
         return unsafe Unmanaged.passUnretained(waitNode.unsafelyUnwrapped)
     }
 
-    private static let lastID = Atomic<UInt64>(0)
-
     init(name: String?, worker: Worker, site: PackedSite = .none) {
-        id = Self.lastID.wrappingAdd(1, ordering: .relaxed).newValue
+        id = CurrentThread.nextFiberID()
         parent = FiberRef.current?.withOwner { $0.id } ?? 0
         self.site = site
         givenName = name
@@ -226,7 +225,7 @@ public class AnyFiber: @unchecked Sendable {
             if failureOfBody != nil { failureSeen() }
             group.childEnded(placeInGroup, failureOfBody)
         }
-        worker.shared.fiberFinished()
+        worker.fiberFinished()
     }
 }
 

@@ -15,6 +15,13 @@ enum CurrentThread {
         return unsafe Unmanaged<Worker>.fromOpaque(address).takeUnretainedValue()
     }
 
+    /// For a fiber that is made here.
+    @inline(__always)
+    static func nextFiberID() -> UInt64 {
+        guard let address = unsafe cctx_current_thread().pointee.worker else { return FiberIDs.single() }
+        return unsafe Unmanaged<Worker>.fromOpaque(address)._withUnsafeGuaranteedRef { $0.fiberIDs.next() }
+    }
+
     /// True where a wait that blocks the thread would keep a worker from its turns: on a worker's thread, and on one that
     /// has a worker as a guest.
     static var mustNotBlock: Bool {

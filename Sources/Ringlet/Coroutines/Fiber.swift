@@ -144,7 +144,8 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
 
     deinit {
         guard let value = unsafe value else { return reportFailure() }
-        unsafe value.deinitialize(count: 1)
+        // Generic code asks the runtime to do it, for an integer as well.
+        if !_isPOD(Success.self) { unsafe value.deinitialize(count: 1) }
         if MemoryLayout<Success>.size > 0, unsafe UnsafeMutableRawPointer(value) != smallRoom {
             unsafe value.deallocate()
         }

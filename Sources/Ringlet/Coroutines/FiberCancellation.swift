@@ -8,12 +8,9 @@ extension AnyFiber {
     ///
     /// gevent's `kill` with an exception. The first cancellation decides which error it is.
     public func cancel(throwing error: any Error) {
-        let isFirst = extras.withLock { extras in
-            if cancelRequested.load(ordering: .relaxed) { return false }
-            let made = extras ?? FiberExtras()
-            extras = made
-            if made.cancellationError != nil { return false }
-            made.cancellationError = error
+        let isFirst = madeExtras.shared.withLock { extras in
+            if cancelRequested.load(ordering: .relaxed) || extras.cancellationError != nil { return false }
+            extras.cancellationError = error
             return true
         }
         if isFirst { cancel() }
@@ -27,7 +24,7 @@ extension AnyFiber {
     /// its first wait. After the end this does nothing. Code that ``Fiber/await(_:)`` runs is not interrupted.
     public func interrupt(throwing error: any Error = CancellationError()) {
         let extras = madeExtras
-        self.extras.withLock { _ in extras.interruptCount += 1 }
+        extras.shared.withLock { $0.interruptCount += 1 }
         worker.perform { [self] _ in
             if isFinished { return }
             extras.interrupt = error
@@ -38,7 +35,7 @@ extension AnyFiber {
     }
 
     /// How many interrupts were requested and not withdrawn: asyncio's `Task.cancelling()`.
-    public var interruptCount: Int { extras.withLock { $0?.interruptCount ?? 0 } }
+    public var interruptCount: Int { existingExtras?.shared.withLock { $0.interruptCount } ?? 0 }
 
     /// Takes back one interrupt, for whoever asked for it and has seen to it: asyncio's `Task.uncancel()`. At zero,
     /// one that no wait has thrown yet is not thrown any more.
@@ -46,12 +43,12 @@ extension AnyFiber {
     /// - Returns: How many are left.
     @discardableResult
     public func withdrawInterrupt() -> Int {
-        let left = extras.withLock { extras in
-            guard let extras, extras.interruptCount > 0 else { return 0 }
-            extras.interruptCount -= 1
-            return extras.interruptCount
+        guard let extras = existingExtras else { return 0 }
+        let left = extras.shared.withLock { shared in
+            if shared.interruptCount > 0 { shared.interruptCount -= 1 }
+            return shared.interruptCount
         }
-        guard left == 0, let extras = existingExtras else { return left }
+        guard left == 0 else { return left }
         worker.perform { [self] _ in
             extras.interrupt = nil
             record?.updateCancellation()
@@ -95,7 +92,7 @@ extension AnyFiber {
             return error
         }
         guard isCancelled else { return CancellationError() }
-        return self.extras.withLock { _ in extras.cancellationError } ?? CancellationError()
+        return extras.shared.withLock { $0.cancellationError } ?? CancellationError()
     }
 }
 

@@ -2,14 +2,17 @@ import Synchronization
 
 /// What most fibers never need, made at its first use.
 final class FiberExtras: @unchecked Sendable {
-    // Guarded by the fiber's lock.
+    /// What any thread may change.
+    struct Shared {
+        /// What the fiber's waits throw once it is cancelled; nil for `CancellationError`. Written once.
+        var cancellationError: (any Error)?
+        /// Set when the fiber got another name than at its creation, or none.
+        var newName: String??
+        /// Interrupts that were requested and not withdrawn.
+        var interruptCount = 0
+    }
 
-    /// What the fiber's waits throw once it is cancelled; nil for `CancellationError`. Written once.
-    var cancellationError: (any Error)?
-    /// Set when the fiber got another name than at its creation, or none.
-    var newName: String??
-    /// Interrupts that were requested and not withdrawn.
-    var interruptCount = 0
+    let shared = Mutex(Shared())
 
     // The worker thread's.
 
@@ -25,16 +28,10 @@ final class FiberExtras: @unchecked Sendable {
 
 extension AnyFiber {
     /// The extras, made if need be. Any thread.
-    var madeExtras: FiberExtras {
-        extras.withLock { extras in
-            if let extras { return extras }
-            let made = FiberExtras()
-            extras = made
-            return made
-        }
-    }
+    var madeExtras: FiberExtras { extras.load() ?? extras.storeIfNil(FiberExtras()) }
 
-    var existingExtras: FiberExtras? { extras.withLock { $0 } }
+    /// Nil for most fibers. Any thread.
+    var existingExtras: FiberExtras? { extras.load() }
 
     /// Takes the closure that the body wants awaited.
     func takePendingAwait() -> () async -> Void {

@@ -33,7 +33,7 @@ enum FiberHost {
     ///   - inherits: Task-locals and priority are those of the current task.
     static func start(_ fiber: AnyFiber, priority: UInt8, inherits: Bool) {
         let worker = fiber.worker
-        worker.shared.fiberSpawned()
+        worker.fiberTally.hasSpawned()
         if worker.rung != .plain {
             let later = inherits && fiber.givenName == nil ? cctx_host_later_priority() : 0
             if later != 0 {

@@ -8,10 +8,9 @@ extension AnyFiber {
     /// The fiber's task, which Swift's own tools show, keeps the name that was given at creation. A crash report has a
     /// new name once the worker has come round.
     public final var name: String? {
-        get { extras.withLock { $0?.newName } ?? givenName }
+        get { existingExtras?.shared.withLock { $0.newName } ?? givenName }
         set {
-            let extras = madeExtras
-            self.extras.withLock { _ in extras.newName = .some(newValue) }
+            madeExtras.shared.withLock { $0.newName = .some(newValue) }
             worker.perform { [self] _ in nameHasChanged() }
         }
     }

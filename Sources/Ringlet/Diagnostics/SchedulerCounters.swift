@@ -71,6 +71,6 @@ extension Scheduler {
     /// Asks no worker and waits for none: a load for each figure. Any thread, at any time, also after the end; in
     /// the child of a fork, the parent's figures when it forked.
     public var counters: SchedulerCounters {
-        SchedulerCounters(workers: workers.map { $0.meter.read() }, liveFibers: state.fiberCount)
+        SchedulerCounters(workers: workers.map { $0.meter.read() }, liveFibers: FiberTally.live(workers))
     }
 }

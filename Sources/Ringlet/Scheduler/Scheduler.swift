@@ -213,7 +213,7 @@ public final class Scheduler: Sendable {
         if stuck.isEmpty { return report }
         report.workers = Worker.leftovers(of: stuck)
         report.stuckWorkers = stuck.count
-        report.fibers = state.fiberCount
+        report.fibers = FiberTally.live(workers)
         return report
     }
 

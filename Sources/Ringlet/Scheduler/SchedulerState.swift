@@ -10,9 +10,6 @@ final class SchedulerState: Sendable {
     /// The run of a main body, while one is under way.
     private let run = Mutex<RunEnd?>(nil)
 
-    /// Fibers that were spawned and have not ended. Written by any thread.
-    private let fibers = Atomic<Int>(0)
-
     /// Written by whoever shuts the scheduler down, once; read by workers.
     private let shuttingDown = Atomic<Bool>(false)
 
@@ -105,17 +102,12 @@ final class SchedulerState: Sendable {
 
     // MARK: Fibers
 
-    var fiberCount: Int { fibers.load(ordering: .relaxed) }
+    /// Fibers that were spawned and have not ended, until the last worker has. See ``FiberTally/live(_:)``.
+    var fiberCount: Int { FiberTally.live(workers) }
 
-    @inline(__always)
-    func fiberSpawned() {
-        fibers.add(1, ordering: .relaxed)
-    }
-
-    @inline(__always)
+    /// One has ended during the shutdown. With the last, the workers have nothing left to wait for.
     func fiberFinished() {
-        let left = fibers.subtract(1, ordering: .acquiringAndReleasing).newValue
-        if left == 0 && isShuttingDown { wakeAll() }
+        if fiberCount == 0 { wakeAll() }
     }
 
     // MARK: Shutdown

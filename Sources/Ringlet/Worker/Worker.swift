@@ -39,6 +39,9 @@ final class Worker: @unchecked Sendable {
     /// Written by the worker's thread, read by any.
     let meter = WorkerMeter()
 
+    /// Any thread.
+    let fiberTally = FiberTally()
+
     // MARK: Bound to the thread
 
     let ring: Ring

@@ -16,6 +16,9 @@ struct WorkerState: ~Copyable {
 
     var counters = WorkerCounters()
 
+    /// Of fibers that are made here.
+    var fiberIDs = FiberIDs()
+
     /// Hosts of C functions that have none to run.
     var idleHosts = IdleHosts()
 
@@ -107,6 +110,10 @@ extension Worker {
     @inline(__always) var counters: WorkerCounters {
         _read { yield state.value.counters }
         _modify { yield &state.value.counters }
+    }
+    @inline(__always) var fiberIDs: FiberIDs {
+        _read { yield state.value.fiberIDs }
+        _modify { yield &state.value.fiberIDs }
     }
     @inline(__always) var taskNodes: TaskNodes {
         _read { yield state.value.taskNodes }

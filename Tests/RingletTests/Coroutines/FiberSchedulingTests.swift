@@ -117,7 +117,7 @@ import Testing
             // This fiber's own.
             #expect(statistics.inUse == 1)
             #expect(statistics.peakInUse <= 51)
-            #expect(worker.shared.fiberCount <= 1)
+            #expect(scheduler.counters.liveFibers <= 1)
         }
     }
 

@@ -133,7 +133,7 @@ import Testing
         #expect(ledger.unexpected.all.isEmpty, "seed \(seed)")
         #expect(ledger.begun.value == ledger.ended.value, "seed \(seed)")
         #expect(ledger.fibers.all.count { !$0.isFinished } == 0, "seed \(seed)")
-        #expect(scheduler.state.fiberCount == 0, "seed \(seed)")
+        #expect(scheduler.counters.liveFibers == 0, "seed \(seed)")
         for worker in scheduler.workers {
             let active = worker.operations.activeCount
             let stale = worker.operations.staleCount

@@ -329,7 +329,7 @@ struct ShutdownTests {
             #expect(active == 0, "seed \(seed)")
             #expect(stale == 0, "seed \(seed)")
         }
-        #expect(scheduler.state.fiberCount == 0, "seed \(seed)")
+        #expect(scheduler.counters.liveFibers == 0, "seed \(seed)")
     }
 
     @Test func `what is dropped is closed`() async throws {
