@@ -72,5 +72,5 @@ private func take(
 
 @c @implementation
 public func ringlet_queue_destroy(_ queue: OpaquePointer!) {
-    if let queue = unsafe queue { _ = unsafe taken(queue, as: CQueue.self) }
+    if let queue = unsafe queue { unsafe taken(queue, as: CQueue.self).close() }
 }

@@ -48,7 +48,7 @@ extension CancelScope {
 /// Runs `body` so that its waits are not cut short by what is cancelled outside: for clean-up that must finish. In a
 /// fiber.
 ///
-/// Nests. A ``CancelScope`` that is entered inside works as always.
+/// Nests, up to 255 times. A ``CancelScope`` that is entered inside works as always.
 @discardableResult
 @_disfavoredOverload
 @available(*, noasync, message: "in a task, await withoutCancellation")

@@ -46,6 +46,9 @@ enum CurrentThread {
     /// True inside a Swift task, whose thread is only lent to it.
     static var isInTask: Bool { unsafe withUnsafeCurrentTask { unsafe $0 != nil } }
 
+    /// Cancels the task that this code is part of.
+    static func cancelTask() { unsafe withUnsafeCurrentTask { unsafe $0?.cancel() } }
+
     /// Tells the fiber, task or plain thread that this code belongs to from every other one, as long as it lives. What a
     /// fiber awaits in place is part of the fiber, and so is the body of a scope or group part of its task.
     static var strand: UInt {

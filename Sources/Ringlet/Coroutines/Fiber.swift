@@ -69,13 +69,7 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
         name: String?, _ terms: StartTerms = StartTerms(), at site: PackedSite,
         _ operation: sending @escaping () throws -> Success
     ) {
-        guard let worker = CurrentThread.worker else {
-            precondition(!Fork.isChild, SchedulerError.forkedChild.description)
-            fatalError(
-                "Fiber { } needs a scheduler, and this thread runs none. Use Scheduler.run { } or scheduler.spawn { }."
-            )
-        }
-        self.init(name: name, on: worker, site: site, operation: operation)
+        self.init(name: name, on: .ofMaker, site: site, operation: operation)
         start(terms)
     }
 
@@ -174,6 +168,16 @@ public final class Fiber<Success>: AnyFiber, @unchecked Sendable {
     public func join(deadline: Deadline = .never) async throws -> Success {
         try await wait(deadline: deadline)
         return try result()
+    }
+}
+
+extension Worker {
+    /// The one on which `Fiber { }` is made here. Traps where there is none.
+    static var ofMaker: Worker {
+        if let worker = CurrentThread.worker { return worker }
+        precondition(!Fork.isChild, SchedulerError.forkedChild.description)
+        fatalError(
+            "Fiber { } needs a scheduler, and this thread runs none. Use Scheduler.run { } or scheduler.spawn { }.")
     }
 }
 

@@ -134,6 +134,7 @@ struct FiberRef: BitwiseCopyable, Equatable {
 
     /// Runs `body` so that waits inside are not cut short by what is cancelled outside.
     func shielded<Result>(_ body: () throws -> Result) rethrows -> Result {
+        precondition(shieldDepth < .max, "withoutCancellation may be entered 255 times, one inside the other")
         unsafe record.pointee.shield += 1
         let outer = unsafe bind()
         updateCancellation()

@@ -25,7 +25,8 @@ final class EndCollector: Sendable {
         for link in state.withLock({ $0.links }) { link.remove() }
     }
 
-    private func note(_ index: Int) {
+    /// The item with this index has ended.
+    func note(_ index: Int) {
         let waiters = state.withLock { state in
             state.ended.append(index)
             return state.waiters.popAll()
@@ -56,7 +57,8 @@ final class EndCollector: Sendable {
 
     private func add(_ node: WaitNode) -> Bool {
         state.withLock { state in
-            if state.taken < state.ended.count { return false }
+            // Nobody notes anything after the last, which another one may have taken just now.
+            if state.taken < state.ended.count || state.taken == items.count { return false }
             state.waiters.append(node)
             return true
         }

@@ -10,10 +10,10 @@
 public func gather<Success>(
     _ bodies: [@Sendable () throws -> Success], fileID: StaticString = #fileID, line: UInt = #line
 ) throws -> [Success] {
-    try withGroup { group in
-        let children = try bodies.map { body in try group.spawn(fileID: fileID, line: line) { try body() } }
-        return try children.map { try $0.join() }
+    let children = try withGroup { group in
+        try bodies.map { body in try group.spawn(fileID: fileID, line: line) { try body() } }
     }
+    return try children.map { try $0.join() }
 }
 
 /// Runs all `bodies` at once, each in a task, and returns their values in the order of the bodies. In a task; as the
@@ -25,12 +25,12 @@ public func gather<Success>(
 public func gather<Success: Sendable>(
     _ bodies: [@Sendable @concurrent () async throws -> Success]
 ) async throws -> [Success] {
-    try await withGroup { group in
-        let children = try bodies.map { body in try group.spawn { try await body() } }
-        var values: [Success] = []
-        for child in children { values.append(try await child.value) }
-        return values
+    let children = try await withGroup { group in
+        try bodies.map { body in try group.spawn { try await body() } }
     }
+    var values: [Success] = []
+    for child in children { values.append(try await child.value) }
+    return values
 }
 
 /// As the form that takes an array, for bodies that are known when the program is written. In a fiber.

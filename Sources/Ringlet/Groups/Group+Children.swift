@@ -52,10 +52,20 @@ extension Group {
         name: String? = nil, priority: TaskPriority? = nil,
         _ body: sending @escaping () async throws -> Success
     ) throws -> Task<Success, any Error> {
-        let (place, _) = try reserve(for: nil)
+        try begin(name: name, priority: priority, evenCancelled: false, body)
+    }
+
+    /// - Parameter evenCancelled: The body is told of a cancellation before its beginning.
+    private func begin<Success: Sendable>(
+        name: String?, priority: TaskPriority?, evenCancelled: Bool,
+        _ body: sending @escaping () async throws -> Success
+    ) throws -> Task<Success, any Error> {
+        let (place, isCancelled) = try reserve(for: nil)
         let task = Task(name: name, executorPreference: CurrentThread.worker ?? worker, priority: priority) {
             do {
-                try Task.checkCancellation()
+                // Its maker, on another thread, may not have come to it yet.
+                if isCancelled { CurrentThread.cancelTask() }
+                if !evenCancelled { try Task.checkCancellation() }
                 let value = try await body()
                 self.childEnded(place, nil)
                 return value
@@ -85,6 +95,10 @@ extension Group {
         let child = try spawn(name: name, priority: priority, fileID: fileID, line: line) {
             try ready.settled { try body(ready) }
         }
+        // One whose body never ran: it was cancelled before, or there was no stack for it.
+        child.onEnd { child in
+            do { try child.outcome?.get() } catch { ready.completeIfOpen(Outcome(failure: error)) }
+        }
         do {
             return try ready.value()
         } catch {
@@ -99,8 +113,11 @@ extension Group {
         _ body: sending @escaping (_ ready: Promise<Value>) async throws -> Void
     ) async throws -> Value {
         let ready = Promise<Value>()
-        let child = try spawn(name: name, priority: priority) {
-            try await ready.settled { try await body(ready) }
+        let child = try begin(name: name, priority: priority, evenCancelled: true) {
+            try await ready.settled {
+                try Task.checkCancellation()
+                try await body(ready)
+            }
         }
         do {
             return try await ready.value()

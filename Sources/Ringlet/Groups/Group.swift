@@ -15,9 +15,21 @@ import Synchronization
 /// The handle may be given to children and other threads. Starting a child is O(1), and so is its end, however many
 /// there are.
 public final class Group: Sendable {
+    private enum Place {
+        case free
+        /// Of a task that is being made.
+        case reserved
+        /// The task has ended before its maker had it. The place is free when the maker comes.
+        case endedEarly
+        case taken(any GroupChild)
+
+        var child: (any GroupChild)? {
+            if case .taken(let child) = self { child } else { nil }
+        }
+    }
+
     private struct State {
-        /// Children that have not ended, at their places; nil at places that are free, and of tasks that are being made.
-        var children: [(any GroupChild)?] = []
+        var places: [Place] = []
         var freePlaces: [Int32] = []
         var live = 0
         var errors: [any Error] = []
@@ -25,6 +37,11 @@ public final class Group: Sendable {
         var bodyHasEnded = false
 
         var hasEnded: Bool { bodyHasEnded && live == 0 }
+
+        mutating func free(_ place: Int32) {
+            places[Int(place)] = .free
+            freePlaces.append(place)
+        }
 
         /// Keeps an error that is no cancellation. True for the first.
         mutating func note(_ error: (any Error)?) -> Bool {
@@ -53,7 +70,7 @@ public final class Group: Sendable {
     public var count: Int { state.withLock { $0.live } }
 
     /// The children that are fibers and have not ended, in no particular order. Any thread; O(children).
-    public var fibers: [AnyFiber] { state.withLock { $0.children.compactMap { $0 as? AnyFiber } } }
+    public var fibers: [AnyFiber] { state.withLock { $0.places.compactMap { $0.child as? AnyFiber } } }
 
     /// True once the group is ending early: by ``cancel()``, a failure, or because who opened it was cancelled. Any
     /// thread.
@@ -62,17 +79,17 @@ public final class Group: Sendable {
     /// Ends the group early: cancels the body and all children, also those to come, whose bodies never run. No
     /// failure. Any thread; twice, or after the end, does nothing.
     public func cancel() {
-        guard let children = cancelled() else { return }
+        guard let places = cancelled() else { return }
         scope.cancel()
-        for child in children { child?.endEarly() }
+        for place in places { place.child?.endEarly() }
     }
 
-    /// Marks the group as ending early. Returns the children that have begun; nil when it was so already.
-    private func cancelled() -> [(any GroupChild)?]? {
+    /// Marks the group as ending early. Returns the places of the children; nil when it was so already.
+    private func cancelled() -> [Place]? {
         state.withLock { state in
             if state.isCancelled || state.hasEnded { return nil }
             state.isCancelled = true
-            return state.children
+            return state.places
         }
     }
 
@@ -86,19 +103,24 @@ public final class Group: Sendable {
         try state.withLock { state throws(GroupUseError) in
             if state.hasEnded { throw .hasEnded }
             state.live += 1
+            let content = child.map { Place.taken($0) } ?? .reserved
             if let place = state.freePlaces.popLast() {
-                state.children[Int(place)] = child
+                state.places[Int(place)] = content
                 return (place, state.isCancelled)
             }
-            state.children.append(child)
-            return (Int32(state.children.count - 1), state.isCancelled)
+            state.places.append(content)
+            return (Int32(state.places.count - 1), state.isCancelled)
         }
     }
 
-    /// Puts a child into the place that was taken for it.
+    /// Puts a child into the place that was reserved for it, unless it has ended meanwhile.
     func fill(_ place: Int32, with child: any GroupChild) {
         let isCancelled = state.withLock { state in
-            state.children[Int(place)] = child
+            if case .endedEarly = state.places[Int(place)] {
+                state.free(place)
+                return false
+            }
+            state.places[Int(place)] = .taken(child)
             return state.isCancelled
         }
         if isCancelled { child.endEarly() }
@@ -107,9 +129,9 @@ public final class Group: Sendable {
     /// A child has ended. Any thread.
     func childEnded(_ place: Int32, _ error: (any Error)?) {
         let (child, hasEnded, hasFailed) = state.withLock { state in
-            let child = state.children[Int(place)]
-            state.children[Int(place)] = nil
-            state.freePlaces.append(place)
+            let child = state.places[Int(place)].child
+            // Another child must not get the place before the maker of this one has come there.
+            if child == nil { state.places[Int(place)] = .endedEarly } else { state.free(place) }
             state.live -= 1
             return (child, state.hasEnded, state.note(error))
         }
@@ -125,16 +147,17 @@ public final class Group: Sendable {
     /// body may be in a wait that no cancellation ends, such as for the value of a child. The scope is not cancelled:
     /// a cancellation from outside does not end at this group. Any thread.
     func openerWasCancelled() {
-        guard let children = cancelled() else { return }
-        for child in children { child?.endEarly() }
+        guard let places = cancelled() else { return }
+        for place in places { place.child?.endEarly() }
     }
 
-    /// The body has ended, with `error` if it failed.
+    /// The body has ended, with `error` if it failed. That of a child, which it has joined, is not told twice.
     ///
     /// - Returns: True when there is nothing to wait for.
     func bodyEnded(_ error: (any Error)?) -> Bool {
         let (hasEnded, hasFailed) = state.withLock { state in
-            let hasFailed = state.note(error)
+            let isKnown = error.map { error in state.errors.contains { isSame($0, error) } } ?? false
+            let hasFailed = !isKnown && state.note(error)
             state.bodyHasEnded = true
             return (state.hasEnded, hasFailed)
         }
@@ -167,7 +190,7 @@ extension Group: WaitSource {
 
     func waitDescription(of node: WaitNode) -> WaitDescription {
         let (live, fibers) = state.withLock { state in
-            (state.live, state.children.compactMap { ($0 as? AnyFiber)?.id })
+            (state.live, state.places.compactMap { ($0.child as? AnyFiber)?.id })
         }
         let name = WaitDescription.name("group", self)
         return WaitDescription("the \(live) \(live == 1 ? "child" : "children") of \(name)", .group, fibers: fibers)

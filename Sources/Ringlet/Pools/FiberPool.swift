@@ -85,10 +85,12 @@ public final class FiberPool: Sendable {
         operation: sending @escaping () throws -> Success
     ) -> Fiber<Success> {
         let membership = Membership(of: self)
-        let fiber = spawnAnywhere(name, site, locals) {
+        let fiber = makeAnywhere(name, site) {
             try Membership.$current.withValue([membership] + Membership.running) { try operation() }
         }
+        // Before it begins: it may ask whether it is a member.
         state.withLock { $0.members[fiber.id] = fiber }
+        fiber.start(StartTerms(nil, locals))
         fiber.whenEnded { [self] in
             membership.ends()
             leaves(fiber)
@@ -96,13 +98,20 @@ public final class FiberPool: Sendable {
         return fiber
     }
 
+    private func makeAnywhere<Success>(
+        _ name: String?, _ site: PackedSite, operation: sending @escaping () throws -> Success
+    ) -> Fiber<Success> {
+        Fiber(name: name, on: scheduler?.placement ?? .ofMaker, site: site, operation: operation)
+    }
+
     /// Starts a fiber where the pool's run, outside the places.
     func spawnAnywhere<Success>(
         _ name: String? = nil, _ site: PackedSite = .none, _ locals: InitialLocals = .copied,
         operation: sending @escaping () throws -> Success
     ) -> Fiber<Success> {
-        if let scheduler { return scheduler.spawn(name: name, StartTerms(nil, locals), at: site, operation) }
-        return Fiber(name: name, StartTerms(nil, locals), at: site, operation)
+        let fiber = makeAnywhere(name, site, operation: operation)
+        fiber.start(StartTerms(nil, locals))
+        return fiber
     }
 
     private func leaves(_ fiber: AnyFiber) {

@@ -56,7 +56,7 @@ extension Channel {
 
     /// The end of a channel that receives.
     public final class Receiver: Sendable {
-        @usableFromInline let channel: Channel
+        private let channel: Channel
         /// Written by whoever closes the end.
         private let closed = Atomic<Bool>(false)
 
@@ -143,11 +143,40 @@ extension Channel: Sequence, AsyncSequence {
 }
 
 extension Channel.Receiver: Sequence, AsyncSequence {
-    /// As the channel's.
-    @inlinable
-    public func makeIterator() -> Channel.Iterator { Channel.Iterator(channel) }
+    // They hold the receiver, which may be a temporary value that nothing else keeps open.
 
-    /// As the channel's.
+    /// As the channel's. Closing the receiver ends it.
+    public struct Iterator: IteratorProtocol {
+        @usableFromInline let receiver: Channel.Receiver
+
+        @usableFromInline init(_ receiver: Channel.Receiver) { self.receiver = receiver }
+
+        @inlinable
+        public func next() -> Element? { try? receiver.receive() }
+    }
+
+    /// As the channel's. Closing the receiver ends it.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        @usableFromInline let receiver: Channel.Receiver
+
+        @usableFromInline init(_ receiver: Channel.Receiver) { self.receiver = receiver }
+
+        /// - Throws: `CancellationError`.
+        @inlinable
+        public func next() async throws -> Element? {
+            do {
+                return try await receiver.receive()
+            } catch ChannelError.closed {
+                return nil
+            }
+        }
+    }
+
+    /// All iterators take from the same elements.
     @inlinable
-    public func makeAsyncIterator() -> Channel.AsyncIterator { Channel.AsyncIterator(channel) }
+    public func makeIterator() -> Iterator { Iterator(self) }
+
+    /// All iterators take from the same elements.
+    @inlinable
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
 }

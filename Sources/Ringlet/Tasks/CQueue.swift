@@ -15,8 +15,17 @@ public final class CQueue: Sendable {
 
     private struct State {
         var records: [Record] = []
-        /// Where the first record is that has not been taken.
+        /// Where the first record is that has not been taken. Fewer than half of all lie before it.
         var first = 0
+        var isClosed = false
+
+        /// Forgets the records that were taken, once they are half of all: each is moved once on average.
+        mutating func compact() {
+            guard first * 2 >= records.count else { return }
+            records.removeSubrange(..<first)
+            if records.isEmpty && records.capacity > 1024 { records = [] }
+            first = 0
+        }
     }
 
     private let state = Mutex(State())
@@ -32,8 +41,17 @@ public final class CQueue: Sendable {
         _ = fcntl(event.descriptor, F_SETFL, O_NONBLOCK)
     }
 
-    deinit {
-        event.close()
+    deinit { close() }
+
+    /// Drops what was not taken and what is still to come, and closes the descriptor.
+    public func close() {
+        state.withLock { state in
+            if state.isClosed { return }
+            state.isClosed = true
+            state.records = []
+            state.first = 0
+            event.close()
+        }
     }
 
     public var descriptor: Int32 { event.descriptor }
@@ -47,6 +65,7 @@ public final class CQueue: Sendable {
 
     private func push(_ record: Record) {
         state.withLock { state in
+            if state.isClosed { return }
             state.records.append(record)
             if state.records.count == state.first + 1 { event.signal() }
         }
@@ -60,11 +79,10 @@ public final class CQueue: Sendable {
             for position in 0..<count { body(position, state.records[state.first + position]) }
             state.first += count
             if state.first == state.records.count {
-                state.records.removeAll(keepingCapacity: state.first <= 1024)
-                state.first = 0
                 var count: UInt64 = 0
                 _ = unsafe Glibc.read(event.descriptor, &count, 8)
             }
+            state.compact()
             return Int32(clamping: count)
         }
     }

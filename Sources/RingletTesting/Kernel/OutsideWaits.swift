@@ -25,10 +25,10 @@ struct OutsideWaits {
         return removed
     }
 
-    /// Ends those whose descriptors are readable. Sleeps until one is, if it may.
+    /// Ends those whose descriptors are as they wait for. Sleeps until one is, if it may.
     mutating func collect(mayBlock: Bool, into ended: inout [curing_cqe]) {
         if waits.isEmpty { return }
-        var polled = waits.map { pollfd(fd: $0.fd, events: Int16(POLLIN), revents: 0) }
+        var polled = waits.map { pollfd(fd: $0.fd, events: Self.events(of: $0), revents: 0) }
         let count = unsafe poll(&polled, nfds_t(polled.count), mayBlock ? -1 : 0)
         guard count > 0 else { return }
         var rest: [curing_sqe] = []
@@ -41,6 +41,10 @@ struct OutsideWaits {
             }
         }
         waits = rest
+    }
+
+    private static func events(of entry: curing_sqe) -> Int16 {
+        Int(entry.opcode) == CURING_OP_READ ? Int16(POLLIN) : Int16(truncatingIfNeeded: entry.operation_flags)
     }
 
     private static func read(_ entry: curing_sqe) -> Int32 {

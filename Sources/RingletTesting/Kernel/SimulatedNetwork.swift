@@ -16,7 +16,9 @@ final class SimulatedNetwork {
     private var sockets: [Int32: SimulatedSocket] = [:]
     /// By port: all addresses are the same machine.
     private var listeners: [UInt16: SimulatedSocket] = [:]
-    private var nextPort: UInt16 = 49_152
+    /// As IANA has them, for sockets that do not choose one (RFC 6335).
+    private static let dynamicPorts: ClosedRange<UInt16> = 49_152...65_535
+    private var nextPort = dynamicPorts.lowerBound
 
     /// A request that waits for its socket.
     private struct Wait {
@@ -113,9 +115,14 @@ final class SimulatedNetwork {
         (first.peerAddress, second.peerAddress) = (second.address, first.address)
     }
 
+    /// The next that nobody listens at; after the last comes the first again.
     private func takePort() -> UInt16 {
-        defer { nextPort += 1 }
-        return nextPort
+        for _ in Self.dynamicPorts {
+            let port = nextPort
+            nextPort = port == Self.dynamicPorts.upperBound ? Self.dynamicPorts.lowerBound : port + 1
+            if listeners[port] == nil { return port }
+        }
+        preconditionFailure("a simulation has 16,384 ports to give, and there is a listener at each")
     }
 
     private var capacity: Int { [65_536, 4096, 512][world.chosen(of: 3)] }

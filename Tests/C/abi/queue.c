@@ -1,5 +1,8 @@
 #include "check.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -58,6 +61,40 @@ static int64_t wait_inside(void *user_data)
     return ringlet_queue_wait(inner_queue, &record, 1, INT64_MAX);
 }
 
+/* A queue that always holds something keeps no more than it holds. */
+static void never_empty(ringlet_scheduler *scheduler, ringlet_queue *queue)
+{
+    enum { rounds = 200000 };
+    ringlet_completion record;
+    uint64_t task = spawn(scheduler, return_number, as_pointer(1));
+    REQUIRE_EQUAL(join(task), 1);
+    REQUIRE_EQUAL(ringlet_task_notify(task, queue, 0), 0);
+    size_t before = mallinfo2().uordblks;
+    for (uint64_t i = 0; i < rounds; i++) {
+        REQUIRE_EQUAL(ringlet_task_notify(task, queue, i + 1), 0);
+        REQUIRE_EQUAL(ringlet_queue_poll(queue, &record, 1), 1);
+        REQUIRE(record.user_data == i);
+    }
+    REQUIRE(mallinfo2().uordblks < before + rounds);
+    REQUIRE_EQUAL(ringlet_queue_poll(queue, &record, 1), 1);
+    REQUIRE(record.user_data == rounds && !is_readable(queue, 0));
+    REQUIRE_EQUAL(ringlet_task_release(task), 0);
+}
+
+/* A notification that is still to come keeps neither the queue nor its descriptor. */
+static void destroyed_early(ringlet_scheduler *scheduler)
+{
+    ringlet_queue *queue = NULL;
+    REQUIRE_EQUAL(ringlet_queue_create(&queue), 0);
+    int descriptor = ringlet_queue_descriptor(queue);
+    uint64_t task = spawn(scheduler, sleep_for_ever, NULL);
+    REQUIRE_EQUAL(ringlet_task_notify(task, queue, 1), 0);
+    ringlet_queue_destroy(queue);
+    REQUIRE(fcntl(descriptor, F_GETFD) == -1 && errno == EBADF);
+    REQUIRE_EQUAL(ringlet_task_cancel(task), 0);
+    REQUIRE_EQUAL(join_and_release(task), -ECANCELED);
+}
+
 static void ignore(int number) { (void)number; }
 
 static void *interrupt(void *thread)
@@ -91,6 +128,8 @@ int main(void)
     REQUIRE(ringlet_now() >= deadline);
 
     drain_as_event_loop(scheduler, queue);
+    never_empty(scheduler, queue);
+    destroyed_early(scheduler);
 
     /* A task that has ended already, asked for three times; taken in parts. */
     uint64_t task = spawn(scheduler, return_number, as_pointer(6));

@@ -23,6 +23,11 @@ import Testing
             }
             #expect((error as? GroupError)?.errors as? [Failure] == [Failure(number: 1)])
             #expect(cancelled.value == 1)
+            // The first is also the one that is waited for first.
+            let first = errorThrown {
+                _ = try gather({ throw Failure(number: 2) }, { try Fiber.sleep(until: .never) })
+            }
+            #expect((first as? GroupError)?.errors as? [Failure] == [Failure(number: 2)])
         }
     }
 

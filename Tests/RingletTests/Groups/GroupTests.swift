@@ -228,6 +228,52 @@ import Testing
         }
     }
 
+    @Test func `who waits for a child to be ready hears that it never began`() async throws {
+        try await inEveryOrder {
+            try withGroup { group in
+                group.cancel()
+                withoutCancellation {
+                    #expect(throws: CancellationError.self) {
+                        _ = try group.start { (ready: Promise<Int>) in try ready.succeed(1) }
+                    }
+                }
+            }
+        }
+        try await inEveryOrder {
+            try await withGroup { group in
+                group.cancel()
+                try await withoutCancellation {
+                    await #expect(throws: CancellationError.self) {
+                        _ = try await group.start { (ready: Promise<Int>) async throws in try ready.succeed(1) }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `a child's error that the body throws once more is told once`() async throws {
+        try await inEveryOrder {
+            let error = errorThrown {
+                try withGroup { group in try group.spawn { throw Failure(number: 1) }.join() }
+            }
+            #expect((error as? GroupError)?.errors as? [Failure] == [Failure(number: 1)])
+            let different = errorThrown {
+                try withGroup { group in
+                    do { try group.spawn { throw Failure(number: 1) }.join() } catch { throw Failure(number: 1) }
+                }
+            }
+            #expect((different as? GroupError)?.errors.count == 2)
+        }
+        try await inEveryOrder {
+            let error = await errorThrown {
+                try await withGroup { group in
+                    try await group.spawn { () async throws in throw Failure(number: 1) }.value
+                }
+            }
+            #expect((error as? GroupError)?.errors as? [Failure] == [Failure(number: 1)])
+        }
+    }
+
     @Test func `scenario 69: one child is cancelled with the error of the body`() async throws {
         try await inEveryOrder {
             let seen = Shared<(any Error)?>(nil)

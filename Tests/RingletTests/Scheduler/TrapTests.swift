@@ -23,6 +23,21 @@ import Testing
         expect(result, says: "Fiber.yield()", "needs a fiber to suspend", "Scheduler.run { }")
     }
 
+    @Test func `shielded parts that nest too deeply name the rule`() async {
+        let result = await #expect(
+            processExitsWith: .failure, observing: [\.standardErrorContent]
+        ) {
+            func nest(_ depth: Int) throws {
+                if depth > 0 { try withoutCancellation { try nest(depth - 1) } }
+            }
+            try await Scheduler.run {
+                try nest(255)
+                try nest(256)
+            }
+        }
+        expect(result, says: "withoutCancellation", "255 times")
+    }
+
     @Test func `an operation on a plain thread names the rule`() async {
         let result = await #expect(
             processExitsWith: .failure, observing: [\.standardErrorContent]

@@ -6,6 +6,40 @@ import Testing
 /// Connections that are memory: whole streams, ends, resets, cancelled waits, and the two ways to get a pair.
 @Suite struct SimulatedNetworkTests {
     @Test
+    func `ports are given again once nobody listens at them`() throws {
+        try Simulation.run {
+            let kept = try TCPListener(on: .loopback(port: 0))
+            let port = kept.address.port
+            var clashes = 0
+            // Two ports each, of 16,384.
+            for _ in 0..<8_300 {
+                let (near, far) = Simulation.connectedPair()
+                if try near.peerAddress.port == port || far.peerAddress.port == port { clashes += 1 }
+                try near.close()
+                try far.close()
+            }
+            #expect(clashes == 0)
+        }
+    }
+
+    @Test
+    func `a descriptor of Linux is writable or readable in a simulation as anywhere`() throws {
+        try Simulation.run {
+            let (near, far) = try FileDescriptor.pipe()
+            defer {
+                try? near.close()
+                try? far.close()
+            }
+            try Scheduler.waitWritable(far, deadline: .after(.seconds(1)))
+            let waiter = Fiber { try Scheduler.waitReadable(near) }
+            try Fiber.yield()
+            #expect(!waiter.isFinished)
+            _ = try far.writeAll([1])
+            try waiter.join()
+        }
+    }
+
+    @Test
     func `a stream arrives whole and in order, whatever the sizes of its parts`() throws {
         let counts = Shared<Set<Int>>([])
         try forEachSeed { _ in
