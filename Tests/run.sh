@@ -3,7 +3,7 @@
 #
 #     run.sh [options of the testing library, such as --filter TimerWheel]
 #
-# `swift test` begins all of its 900 tests at once, whose schedulers' threads are then in each other's way: two minutes
+# `swift test` begins all of its tests at once, whose schedulers' threads are then in each other's way: two minutes
 # on two cores, and one with this. It passes no option on that would bound them, so the program is called itself.
 set -euo pipefail
 cd "$(dirname "$0")/.."

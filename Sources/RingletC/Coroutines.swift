@@ -56,7 +56,7 @@ public func ringlet_coroutine_create(
     _ coroutine: UnsafeMutablePointer<OpaquePointer?>!
 ) -> Int32 {
     guard let function = unsafe function, let coroutine = unsafe coroutine,
-        stack_size == 0 || stack_size >= 16 * 1024
+        stack_size == 0 || (16 * 1024...1 << 30).contains(stack_size)
     else { return -EINVAL }
     let made = unsafe CCoroutine(
         name: name.map { unsafe String(cString: $0) },

@@ -8,9 +8,6 @@ struct Chance {
         state = seed
     }
 
-    /// False when there is no seed: everything is as it comes.
-    var isFree: Bool { state != nil }
-
     /// A number in `0..<limit`.
     mutating func number(below limit: Int) -> Int {
         guard limit > 1, let old = state else { return 0 }

@@ -1,5 +1,6 @@
 /*
- * ringlet.h: coroutines on io_uring, for C and every language that can call C.
+ * ringlet.h: coroutines on io_uring, for C and every language that can call C. Where the kernel offers
+ * none, as in many containers, a ring that is emulated over epoll takes its place.
  *
  * A scheduler owns worker threads. A coroutine is a C function that runs on a stack of its own on
  * one of them; where it would block it suspends, and its thread runs others. Each is a task with an
@@ -131,7 +132,7 @@ enum {
     RINGLET_E_INTERNAL = -4096,
     /* An environment variable of Ringlet (RINGLET_...) has a value that means nothing. */
     RINGLET_E_ENVIRONMENT = -4097,
-    /* The kernel's io_uring is too old: Linux 5.15 or newer is needed. */
+    /* The kernel's io_uring lacks what is needed; that of Linux 5.15 and newer has it. */
     RINGLET_E_KERNEL = -4098,
     /* This is the child of a fork, where nothing of the library exists: see "fork" above. */
     RINGLET_E_FORK = -4099
@@ -230,12 +231,13 @@ typedef struct ringlet_scheduler ringlet_scheduler;
  *
  * Returns: 0;
  *   -EINVAL                 scheduler is NULL
- *   -ENOSYS                 the kernel has no io_uring, or a filter hides it
- *   -EPERM, -EACCES         a container's filter or kernel.io_uring_disabled forbids it
+ *   -ENOSYS                 with RINGLET_KERNEL=io_uring, without which the ring would be emulated: the
+ *                           kernel has none, or a filter hides it
+ *   -EPERM, -EACCES         likewise: a container's filter or kernel.io_uring_disabled forbids it
  *   -ENOMEM                 the user's limit of locked memory is used up
  *   -EMFILE, -ENFILE        too many open descriptors
  *   -EAGAIN                 a thread could not be started
- *   RINGLET_E_KERNEL        the kernel's io_uring is too old
+ *   RINGLET_E_KERNEL        likewise: the kernel's io_uring is too old
  *   RINGLET_E_ENVIRONMENT   an environment variable of Ringlet means nothing
  *   RINGLET_E_INTERNAL      something else
  * Safety: any-thread. Since 0.1.0.
@@ -927,8 +929,8 @@ void ringlet_channel_release(ringlet_channel *channel);
  *   -EDEADLK     it would have to wait on a worker's thread outside a coroutine
  *
  * None of them has an owner: what one task has taken another one, or a thread, may give back. Each is
- * destroyed when no other call uses it and none will; one that has woken the caller need not have
- * returned. Conditions, barriers, limiters, and locks that know their owner are Swift's alone.
+ * destroyed when no other call uses it and none will; but it may be although the call that has woken the
+ * caller has not returned yet. Conditions, barriers, limiters, and locks that know their owner are Swift's alone.
  */
 
 typedef struct ringlet_semaphore ringlet_semaphore;
@@ -1142,10 +1144,10 @@ enum {
  * Creates a coroutine, which takes no stack until the first switch. Its parent is the current one.
  *
  * name         for reports, copied; NULL is allowed.
- * stack_size   in bytes, at least 16 KiB; 0 is the default, 256 KiB.
+ * stack_size   usable bytes, 16 KiB to 1 GiB, rounded up to whole pages; 0 is 256 KiB.
  * coroutine    receives the coroutine; the caller releases it.
  *
- * Returns: 0; -EINVAL when function or coroutine is NULL, or stack_size is too small.
+ * Returns: 0; -EINVAL when function or coroutine is NULL, or stack_size is out of range.
  * Safety: any-thread. Since 0.1.0.
  */
 int32_t ringlet_coroutine_create(ringlet_coroutine_function function, void *user_data,

@@ -2,6 +2,7 @@
 ///
 /// Its ``description`` is a tree: under each fiber those that wait for it, and at the end the cycles.
 public struct AwaitGraph: Sendable, Hashable {
+    /// That one fiber waits for another.
     public struct Edge: Sendable, Hashable {
         /// The id of the fiber that waits.
         public var waiter: UInt64

@@ -40,6 +40,7 @@ final class ReportHandler<Report>: Sendable, Hashable {
 public struct SlowStepReport: Sendable, Hashable, CustomStringConvertible {
     /// The worker's position among the scheduler's.
     public var worker: Int
+    /// How long it took.
     public var duration: Duration
     /// The fiber that ran; nil for a task, an actor, a callback or the main queue.
     public var fiber: FiberIdentity?
@@ -54,9 +55,13 @@ public struct SlowStepReport: Sendable, Hashable, CustomStringConvertible {
 
 /// Which fiber a report is about.
 public struct FiberIdentity: Sendable, Hashable, CustomStringConvertible {
+    /// Its ``AnyFiber/id``.
     public var id: UInt64
+    /// Its ``AnyFiber/name``.
     public var name: String?
+    /// Its ``AnyFiber/parentID``.
     public var parentID: UInt64?
+    /// Its ``AnyFiber/spawnSite``.
     public var spawnSite: CallSite?
 
     public var description: String {

@@ -29,6 +29,7 @@ public struct WorkerSnapshot: Sendable, Hashable {
     /// Its position among the scheduler's workers.
     public var index: Int
 
+    /// What could be learned of a worker.
     public enum State: Sendable, Hashable {
         /// It has answered.
         case running
@@ -41,6 +42,7 @@ public struct WorkerSnapshot: Sendable, Hashable {
         case ended
     }
 
+    /// What could be learned of it.
     public var state = State.blocked
     /// Turns of its loop so far.
     public var turns: UInt64 = 0
@@ -50,6 +52,7 @@ public struct WorkerSnapshot: Sendable, Hashable {
     public var jobs = 0
     /// Operations that the kernel has not ended.
     public var operations = 0
+    /// Timers that are set: sleeps, deadlines, callbacks.
     public var timers = 0
     /// Submissions that the kernel has not taken yet.
     public var pendingSubmissions = 0
@@ -59,14 +62,18 @@ public struct WorkerSnapshot: Sendable, Hashable {
 
 /// One fiber in a ``SchedulerSnapshot``.
 public struct FiberSnapshot: Sendable, Hashable {
+    /// Its ``AnyFiber/id``.
     public var id: UInt64
+    /// Its ``AnyFiber/name``.
     public var name: String?
     /// The fiber that spawned it, which may have ended.
     public var parentID: UInt64?
+    /// The line that spawned it; see ``AnyFiber/spawnSite``.
     public var spawnSite: CallSite?
     /// The index of its worker.
     public var worker: Int
 
+    /// How far a fiber has come.
     public enum State: Sendable, Hashable {
         /// Spawned, and not begun.
         case new
@@ -78,7 +85,9 @@ public struct FiberSnapshot: Sendable, Hashable {
         case waiting(WaitSnapshot)
     }
 
+    /// How far it has come.
     public var state: State
+    /// True once ``AnyFiber/cancel()`` was called.
     public var isCancelled = false
     /// True for a function of C.
     public var isC = false
@@ -95,7 +104,9 @@ public struct FiberSnapshot: Sendable, Hashable {
 
 /// A task, or another party that is no fiber, in a ``SchedulerSnapshot``.
 public struct TaskSnapshot: Sendable, Hashable {
+    /// Who waits, if it is no fiber.
     public enum Kind: String, Sendable, Hashable {
+        /// A task of the program.
         case task
         /// A task that `Task.sleep` has made for another.
         case sleep
@@ -109,16 +120,19 @@ public struct TaskSnapshot: Sendable, Hashable {
         case callback
     }
 
+    /// Who it is.
     public var kind: Kind
     /// The index of the worker that serves it.
     public var worker: Int
     /// Where a watcher or callback was asked for.
     public var site: CallSite?
+    /// What it waits for.
     public var wait: WaitSnapshot
 }
 
 /// What a fiber or task waits for.
 public struct WaitSnapshot: Sendable, Hashable {
+    /// What kind of wait it is.
     public enum Kind: Sendable, Hashable {
         /// An operation of the kernel.
         case operation
@@ -138,6 +152,7 @@ public struct WaitSnapshot: Sendable, Hashable {
         case task
     }
 
+    /// What kind of wait it is.
     public var kind: Kind
 
     /// Goes on from "waits for": "recv", "the end of fiber 3 'x'", "recursive lock 0x7f30, held by fiber 4". What has no name

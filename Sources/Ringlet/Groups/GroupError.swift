@@ -2,6 +2,7 @@
 ///
 /// Also when there is only one, so that code which deals with one error is not surprised by a second.
 public struct GroupError: Error, CustomStringConvertible {
+    /// In the order in which they came.
     public let errors: [any Error]
 
     public var description: String {

@@ -42,9 +42,6 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
         self.init(host: .v4(bytes), port: port)
     }
 
-    /// The same host with another port.
-    func with(port: UInt16) -> SocketAddress { SocketAddress(host: host, port: port) }
-
     public var description: String {
         switch host {
         case .v4(let bytes):

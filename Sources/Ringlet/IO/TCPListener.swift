@@ -25,7 +25,10 @@ public final class TCPListener: Sendable {
         self.address = try SocketCalls.localAddress(of: raw)
     }
 
-    /// Waits for a connection.
+    /// Waits for a connection. In a fiber. Several may wait at once.
+    ///
+    /// - Throws: `CancellationError`; ``TimeoutError``; `Errno.badFileDescriptor` when the listener is closed; what accept(2)
+    ///   says, as `Errno.tooManyOpenFiles`, after which the connection still waits for the next call.
     @available(*, noasync, message: "in a task, await accept()")
     public func accept(deadline: Deadline = .never) throws -> TCPConnection {
         TCPConnection(
@@ -33,18 +36,20 @@ public final class TCPListener: Sendable {
                 .accept(descriptor.raw), "TCPListener.accept()", deadline: deadline))
     }
 
-    /// Waits for a connection.
+    /// Waits for a connection. In a task; as the form for fibers.
     public func accept(deadline: Deadline = .never) async throws -> TCPConnection {
         TCPConnection(try await descriptor.perform(.accept(descriptor.raw), deadline: deadline))
     }
 
-    /// Stops listening. Accepts in flight end with `Errno.badFileDescriptor`.
+    /// Stops listening. Accepts in flight end with `Errno.badFileDescriptor`. In a fiber, which waits for their ends.
+    ///
+    /// - Throws: `Errno.badFileDescriptor` when it was closed before.
     @available(*, noasync, message: "in a task, await close()")
     public func close() throws {
         try descriptor.close("TCPListener.close()")
     }
 
-    /// Stops listening. Accepts in flight end with `Errno.badFileDescriptor`.
+    /// Stops listening. In a task; as the form for fibers.
     public func close() async throws {
         try await descriptor.close()
     }

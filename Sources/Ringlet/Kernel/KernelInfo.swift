@@ -7,8 +7,9 @@ public struct KernelInfo: Sendable, Hashable, CustomStringConvertible {
     /// kernel, or `RINGLET_KERNEL_MASK`, allows. 0 on the lowest.
     public let setupFlags: UInt32
 
-    /// The sizes of each worker's queues; smaller than usual when locked memory is short.
+    /// The places in each worker's submission queue; fewer than usual when locked memory is short.
     public let submissionEntries: Int
+    /// The places in each worker's completion queue.
     public let completionEntries: Int
 
     /// Why it is not io_uring; nil when it is.

@@ -15,6 +15,7 @@ public struct KernelRefusal: Error, CustomStringConvertible, Sendable {
         case wakeDescriptor
     }
 
+    /// The step that failed.
     public let stage: Stage
 
     /// What the kernel said.
@@ -58,7 +59,7 @@ public struct KernelRefusal: Error, CustomStringConvertible, Sendable {
         case .setup:
             "io_uring was refused: \(cause) (\(errno); \(detail))"
         case .features:
-            "io_uring of this kernel is too old: \(detail); Ringlet needs Linux 5.15 or newer"
+            "io_uring of this kernel lacks what is needed: \(detail); that of Linux 5.15 and newer has it"
         case .enable:
             "the ring could not be enabled on its thread: \(errno)"
         case .wakeDescriptor:

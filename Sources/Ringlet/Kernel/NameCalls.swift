@@ -24,7 +24,7 @@ enum NameCalls {
             let bytes = unsafe [UInt8](
                 UnsafeRawBufferPointer(start: current.ai_addr, count: Int(current.ai_addrlen)))
             // The hosts file may name an address twice.
-            if let address = SocketAddress(encoded: bytes)?.with(port: port), !found.contains(address) {
+            if let address = SocketAddress(encoded: bytes)?.withPort(port), !found.contains(address) {
                 found.append(address)
             }
             unsafe entry = current.ai_next

@@ -1,10 +1,14 @@
 /// What a descriptor is ready for: a call of that kind would not wait. It may still fail, or give an end of file.
 public struct Readiness: OptionSet, Hashable, Sendable {
+    /// A bit for each kind of call.
     public let rawValue: UInt8
 
+    /// A set of such bits.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
+    /// A read or an accept would not wait.
     public static let readable = Readiness(rawValue: 1)
+    /// A write would not wait.
     public static let writable = Readiness(rawValue: 2)
 
     // poll(2): what it is asked for, and what it tells of errors and hang-ups, for which both calls return at once.

@@ -153,16 +153,6 @@ struct Wakeup: ~Copyable, @unchecked Sendable {
     @inline(__always)
     var room: UnsafeMutableRawPointer { unsafe node._withUnsafeGuaranteedRef { unsafe $0.filledRoom } }
 
-    /// Leaves an element for the waiter. Under the list's lock.
-    func put<Element>(_ element: Element) {
-        unsafe room.assumingMemoryBound(to: Element.self).initialize(to: element)
-    }
-
-    /// Takes the waiter's element. Under the list's lock.
-    func take<Element>(_ type: Element.Type) -> Element {
-        unsafe room.assumingMemoryBound(to: Element.self).move()
-    }
-
     /// As a plain word, which must become a wake-up again.
     @inline(__always)
     consuming func suspended() -> UnsafeRawPointer {

@@ -51,6 +51,7 @@ public struct SchedulerOptions: Sendable, Hashable {
     /// What is to go wrong, for tests. The environment variable `RINGLET_FAULTS` fills it in where it is nil.
     @_spi(Testing) public var faults: KernelFaults?
 
+    /// Options with the defaults for all that is not given. They are checked when a scheduler is made of them.
     public init(
         workers: Int = 1, fiberStackSize: Int = 256 * 1024, kernel: KernelPreference = .automatic,
         cleanUpLimit: Duration = .seconds(30),

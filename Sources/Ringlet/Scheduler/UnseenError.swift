@@ -18,8 +18,10 @@ public struct UnseenError: Sendable, CustomStringConvertible {
         case report
     }
 
+    /// The error, as it was thrown.
     public let error: any Error
 
+    /// What ended with it.
     public let origin: Origin
 
     /// Who it was: the description of a fiber, and where it was spawned, or of a coroutine; for a callback the kind and the

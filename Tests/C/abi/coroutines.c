@@ -146,6 +146,7 @@ static void wrong_arguments(void)
     REQUIRE_EQUAL(ringlet_coroutine_create(NULL, NULL, NULL, 0, &coroutine), -EINVAL);
     REQUIRE_EQUAL(ringlet_coroutine_create(add, NULL, NULL, 0, NULL), -EINVAL);
     REQUIRE_EQUAL(ringlet_coroutine_create(add, NULL, NULL, 1000, &coroutine), -EINVAL);
+    REQUIRE_EQUAL(ringlet_coroutine_create(add, NULL, NULL, ((size_t)1 << 30) + 1, &coroutine), -EINVAL);
     REQUIRE_EQUAL(ringlet_coroutine_state(NULL), -EINVAL);
     REQUIRE(coroutine == NULL);
     ringlet_coroutine_release(NULL);

@@ -156,7 +156,7 @@ import Testing
         try await withScheduler { scheduler in
             let ended = try await scheduler.spawn { () -> Int in
                 let (client, server) = try connectedPair()
-                // Far beyond the 128 submissions and 1024 completions of a ring.
+                // Far more than the places in either queue of a ring.
                 let readers = (0..<5000).map { _ in
                     Fiber { () -> Int in
                         var buffer = Buffer(capacity: 1)
