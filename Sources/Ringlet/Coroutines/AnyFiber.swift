@@ -49,6 +49,9 @@ public class AnyFiber: @unchecked Sendable {
     /// The name was changed before the beginning.
     var wasRenamed = false
 
+    /// It was interrupted before the beginning.
+    var wasInterrupted = false
+
     /// It began at once because another fiber waited for it.
     var wasBroughtForward = false
 
@@ -199,6 +202,7 @@ public class AnyFiber: @unchecked Sendable {
                 owner: self, worker: worker, name: wasRenamed ? name : givenName)
             worker.fiberStarted(record)
             self.record = record
+            if wasInterrupted { record.updateCancellation() }
             return record
         } catch {
             hasEnded(with: error)

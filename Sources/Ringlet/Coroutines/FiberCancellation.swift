@@ -28,7 +28,7 @@ extension AnyFiber {
         worker.perform { [self] _ in
             if isFinished { return }
             extras.interrupt = error
-            guard let record else { return }
+            guard let record else { return wasInterrupted = true }
             record.updateCancellation()
             cutShort(record)
         }

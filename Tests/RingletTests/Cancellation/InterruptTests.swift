@@ -33,6 +33,25 @@ import Testing
         }
     }
 
+    @Test func `one that has not begun is interrupted in its first wait, and the next one waits again`() async throws {
+        try await inEveryOrder {
+            let fiber = Fiber {
+                #expect(throws: Failure(number: 1)) { try Fiber.sleep(until: .never) }
+                try Fiber.sleep(for: .milliseconds(1))
+                return AnyFiber.current!.interruptCount
+            }
+            fiber.interrupt(throwing: Failure(number: 1))
+            #expect(try fiber.join() == 1)
+            let later = Fiber(at: .never) { Issue.record("it ran") }
+            later.interrupt()
+            #expect(throws: CancellationError.self) { try later.join() }
+            let spared = Fiber { try Fiber.sleep(for: .milliseconds(1)) }
+            spared.interrupt()
+            spared.withdrawInterrupt()
+            try spared.join()
+        }
+    }
+
     @Test func `scenario 54: a target that resists returns its value`() async throws {
         try await inEveryOrder {
             let asleep = Flag()
