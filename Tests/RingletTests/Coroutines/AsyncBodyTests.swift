@@ -187,4 +187,20 @@ private enum Request {
             #expect(reports.all[0].error as? Failure == Failure(number: 4))
         }
     }
+
+    /// As the testing library takes one of each error that is thrown.
+    @Test func `a backtrace is taken where a body has not waited yet`() async throws {
+        try await Scheduler.run {
+            let count = try Fiber { () async -> Int in
+                unsafe withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: 64) {
+                    unsafe Int(takeBacktrace($0.baseAddress!, 64))
+                }
+            }.join()
+            #expect(count > 3)
+        }
+    }
 }
+
+/// backtrace(3), by the unwinder of libgcc.
+@_silgen_name("backtrace")
+private func takeBacktrace(_ addresses: UnsafeMutablePointer<UnsafeMutableRawPointer?>, _ count: Int32) -> Int32
