@@ -1,4 +1,5 @@
 import Synchronization
+import SystemPackage
 
 // Waiting in the list of something, from a task. What a wait is, and how it ends, is in Operations/Wait.swift.
 
@@ -160,6 +161,14 @@ private final class NodePlace: Sendable {
 extension AnyFiber {
     /// From a task.
     func waitForEnd(deadline: Deadline) async -> Completion {
-        await wait(deadline: deadline) { end.add($0) }
+        if isAwaitingHere { return Completion(-Errno.deadlock.rawValue) }
+        return await wait(deadline: deadline) { end.add($0) }
+    }
+
+    /// Whether the current code, which is in a task, is a part of this fiber: what it awaits in place. Only its worker
+    /// knows.
+    private var isAwaitingHere: Bool {
+        guard CurrentThread.runs(worker), let strand = record?.strand else { return false }
+        return CurrentThread.strand == strand
     }
 }

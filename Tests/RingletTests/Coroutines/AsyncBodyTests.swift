@@ -1,5 +1,6 @@
 import RingletTesting
 import Synchronization
+import SystemPackage
 import Testing
 
 @testable import Ringlet
@@ -185,6 +186,22 @@ private enum Request {
             }
             try await awaitUntil("the end of both") { isDone.isSet && reports.count == 1 }
             #expect(reports.all[0].error as? Failure == Failure(number: 4))
+        }
+    }
+
+    @Test func `scenario 42: a body that awaits its own end is told so`() async throws {
+        try await inEveryOrder {
+            let own = Promise<Fiber<Void>>()
+            let fiber = Fiber { () async throws in
+                let fiber = try await own.value()
+                await #expect(throws: Errno.deadlock) { try await fiber.join() }
+                // In a part that can be cancelled apart, too.
+                try await withDeadline(.never) { _ in
+                    await #expect(throws: Errno.deadlock) { try await fiber.wait() }
+                }
+            }
+            try own.succeed(fiber)
+            try fiber.join()
         }
     }
 
