@@ -12,8 +12,10 @@ final class DeadlockWatch: Sendable {
         case off
         /// One is, and this is its main body.
         case running(any MainBody)
-        /// The thread is at work.
-        case gathering
+        /// A thread is at work on the run of this main body.
+        case gathering(any MainBody)
+        /// The same, when the scheduler is shutting down.
+        case gatheringInShutdown
         /// The main body of a run that is in a deadlock has been cancelled.
         case cancelled(any MainBody)
         /// Even the shutdown does not help, and stderr was told.
@@ -24,6 +26,11 @@ final class DeadlockWatch: Sendable {
         var stage = Stage.off
         /// Of the run under way.
         var found: DeadlockError?
+
+        /// Not any more when the run is over, and perhaps another one under way, for which another thread is at work.
+        func isGathering(for main: any MainBody) -> Bool {
+            if case .gathering(let current) = stage { current === main } else { false }
+        }
     }
 
     private let state = Mutex(State())
@@ -59,6 +66,8 @@ final class DeadlockWatch: Sendable {
 
     private func allAreStuck(_ shared: SchedulerState, _ last: Worker) {
         let action: (@Sendable () -> Void)? = state.withLock { state in
+            // Once more, now that the stage stands still: what has cancelled a main body since has woken somebody first.
+            guard QuietMark.allAreQuiet(shared.workers, { $0.stuck.value }) else { return nil }
             switch state.stage {
             case .off, .running, .cancelled:
                 if last.isShuttingDown {
@@ -66,21 +75,21 @@ final class DeadlockWatch: Sendable {
                     guard last.refusesTasks else {
                         return { for worker in shared.workers { worker.perform { $0.endTasks() } } }
                     }
-                    state.stage = .gathering
+                    state.stage = .gatheringInShutdown
                     return { self.gatherInShutdown(shared) }
                 }
-            case .gathering, .hopeless:
+            case .gathering, .gatheringInShutdown, .hopeless:
                 return nil
             }
             switch state.stage {
             case .running(let main) where !main.isFinished:
-                state.stage = .gathering
+                state.stage = .gathering(main)
                 return { self.gather(shared, main) }
             case .cancelled(let main) where !main.isFinished:
                 // It waits, shielded, for something that is not cancelled yet.
                 state.stage = .off
                 return { shared.scheduler?.cancelEverything() }
-            case .off, .running, .cancelled, .gathering, .hopeless:
+            case .off, .running, .cancelled, .gathering, .gatheringInShutdown, .hopeless:
                 return nil
             }
         }
@@ -92,14 +101,14 @@ final class DeadlockWatch: Sendable {
         let snapshot = Scheduler.snapshot(of: shared.workers)
         let isDeadlock = state.withLock { state in
             // Else something came from outside after all, or the run was stopped.
-            guard case .gathering = state.stage, !snapshot.canGoOn, !main.isFinished else { return false }
+            guard state.isGathering(for: main), !snapshot.canGoOn, !main.isFinished else { return false }
             state.found = DeadlockError(snapshot)
             return true
         }
         if isDeadlock { main.endEarly() }
         state.withLock { state in
             // The run may be over by now.
-            if case .gathering = state.stage { state.stage = isDeadlock ? .cancelled(main) : .running(main) }
+            if state.isGathering(for: main) { state.stage = isDeadlock ? .cancelled(main) : .running(main) }
         }
         shared.wakeAll()
     }

@@ -162,6 +162,18 @@ import Testing
         }
     }
 
+    /// What finds out about one run may not have ended when the next one is in a deadlock.
+    @Test(arguments: 1...2) func `one run after another ends in a deadlock`(workers: Int) async throws {
+        try await SchedulerRunner.with(Self.options(workers: workers)) { runner in
+            for _ in 0..<150 {
+                await #expect(throws: DeadlockError.self) { try await runner.run { try Event().wait() } }
+                await #expect(throws: DeadlockError.self) {
+                    try await runner.run { () async throws in try await Event().wait() }
+                }
+            }
+        }
+    }
+
     @Test func `a main body that waits, shielded, for another fiber ends when that is cancelled too`() async throws {
         let error = try await Self.deadlock {
             let other = Fiber(name: "other") { try Fiber.sleep(until: .never) }
