@@ -302,29 +302,4 @@ import Testing
             #expect(got.all.sorted() == Array(0..<3 * count))
         }
     }
-
-    @Test func `a loop over a receiver that nothing else keeps gets all, and ends when that is closed`() async throws {
-        try await inEveryOrder {
-            let (sender, receiver) = Channel<Int>(capacity: 8).split()
-            for element in 0..<5 { try sender.send(element) }
-            sender.close()
-            func last() throws -> Channel<Int>.Receiver {
-                defer { receiver.close() }
-                return try receiver.clone()
-            }
-            var got: [Int] = []
-            for element in try last() { got.append(element) }
-            #expect(got == [0, 1, 2, 3, 4])
-        }
-        try await inEveryOrder {
-            let (sender, receiver) = Channel<Int>(capacity: 8).split()
-            for element in 0..<5 { try await sender.send(element) }
-            var got: [Int] = []
-            for try await element in receiver {
-                got.append(element)
-                if element == 2 { receiver.close() }
-            }
-            #expect(got == [0, 1, 2])
-        }
-    }
 }
