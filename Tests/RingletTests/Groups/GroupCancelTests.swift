@@ -137,4 +137,29 @@ import Testing
             }
         }
     }
+
+    /// Its own thread may begin it before its maker has come to cancel it.
+    @Test func `a task that is started from elsewhere in a group that ends early never begins`() async throws {
+        try await withScheduler { scheduler in
+            let ran = Counter()
+            for _ in 0..<300 {
+                let opened = Promise<Group>()
+                let isOver = Promise<Void>()
+                let run = scheduler.spawn { () throws -> Void in
+                    try withGroup { group in
+                        group.cancel()
+                        try opened.succeed(group)
+                        try withoutCancellation { try isOver.value() }
+                    }
+                }
+                try await onThread {
+                    let group = try opened.value()
+                    for _ in 0..<20 { try group.spawn { () async in ran.add() } }
+                }
+                try isOver.succeed(())
+                try await run.join(deadline: .after(patience))
+            }
+            #expect(ran.value == 0)
+        }
+    }
 }
