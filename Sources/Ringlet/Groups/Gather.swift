@@ -4,16 +4,26 @@
 ///
 /// It owns what it starts: when one fails, the others are cancelled, and all have ended before this returns.
 ///
-/// - Throws: ``GroupError``; `CancellationError`, with all cancelled.
+/// - Throws: ``GroupError``; `CancellationError`, or what ``AnyFiber/cancel(throwing:)`` or its relative throws, with
+///   all cancelled.
 @_disfavoredOverload
 @available(*, noasync, message: "in a task, await gather")
 public func gather<Success>(
     _ bodies: [@Sendable () throws -> Success], fileID: StaticString = #fileID, line: UInt = #line
 ) throws -> [Success] {
-    let children = try withGroup { group in
-        try bodies.map { body in try group.spawn(fileID: fileID, line: line) { try body() } }
+    try withGroup { group, waiting in
+        let children = try bodies.map { body in try group.spawn(fileID: fileID, line: line) { try body() } }
+        return try children.map { child in
+            try waiting { try child.wait() }
+            return try valueInGather(child.outcome!)
+        }
     }
-    return try children.map { try $0.join() }
+}
+
+/// The value of a child that has ended. Its error is the group's to tell, once.
+private func valueInGather<Success>(_ outcome: Outcome<Success>) throws -> Success {
+    guard case .success(let value) = outcome else { throw CancellationError() }
+    return value
 }
 
 /// Runs all `bodies` at once, each in a task, and returns their values in the order of the bodies. In a task; as the
@@ -25,12 +35,12 @@ public func gather<Success>(
 public func gather<Success: Sendable>(
     _ bodies: [@Sendable @concurrent () async throws -> Success]
 ) async throws -> [Success] {
-    let children = try await withGroup { group in
-        try bodies.map { body in try group.spawn { try await body() } }
+    try await withGroup { group in
+        let children = try bodies.map { body in try group.spawn { try await body() } }
+        var values: [Success] = []
+        for child in children { values.append(try valueInGather(await Outcome { try await child.value })) }
+        return values
     }
-    var values: [Success] = []
-    for child in children { values.append(try await child.value) }
-    return values
 }
 
 /// As the form that takes an array, for bodies that are known when the program is written. In a fiber.

@@ -9,7 +9,8 @@ import Synchronization
 /// how addresses of a host are tried (RFC 8305, "happy eyeballs"). Of several that succeed at once the one with the
 /// lowest index wins.
 ///
-/// - Throws: ``GroupError`` with the errors of all bodies when none succeeds; `CancellationError`, with all cancelled.
+/// - Throws: ``GroupError`` with the errors of all bodies when none succeeds; `CancellationError`, or what
+///   ``AnyFiber/cancel(throwing:)`` or its relative throws, with all cancelled.
 /// - Precondition: There is at least one body.
 @_disfavoredOverload
 @available(*, noasync, message: "in a task, await race")
@@ -19,14 +20,16 @@ public func race<Success: Sendable>(
 ) throws -> Success {
     let race = Race<Success>(bodies.count)
     return try race.result {
-        try withGroup { group in
+        try withGroup { group, waiting in
             for (index, body) in bodies.enumerated() {
                 let runner = try group.spawn(fileID: fileID, line: line) {
                     race.note(index, Outcome { try body() })
                     if race.hasWinner { group.cancel() }
                 }
                 if delay > .zero && index + 1 < bodies.count {
-                    do { try runner.wait(deadline: .after(delay)) } catch is TimeoutError {}
+                    try waiting {
+                        do { try runner.wait(deadline: .after(delay)) } catch is TimeoutError {}
+                    }
                 }
             }
         }

@@ -55,6 +55,30 @@ public func withGroup<Result>(_ body: @escaping (Group) async throws -> Result) 
     return try group.outcome(result, failure)
 }
 
+/// Runs `body`, whose waits are the library's own, with a group. In a fiber.
+///
+/// - Parameter body: Makes its waits by its second argument: what cuts one short is no failure of the body, and is thrown
+///   as it is.
+func withGroup<Result>(
+    _ body: (_ group: Group, _ waiting: (() throws -> Void) throws -> Void) throws -> Result
+) throws -> Result {
+    var cut: (any Error)?
+    do {
+        return try withGroup { group in
+            try body(group) { wait in
+                do {
+                    try wait()
+                } catch {
+                    cut = error
+                    throw CancellationError()
+                }
+            }
+        }
+    } catch is CancellationError {
+        throw cut ?? CancellationError()
+    }
+}
+
 // MARK: - One child
 
 /// Runs `child` in a fiber beside `body`, and waits for its end; gevent's `with spawn(…)`. In a fiber.
