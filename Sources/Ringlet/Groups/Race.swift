@@ -77,30 +77,27 @@ public func race<Success: Sendable>(
 /// How the runners have ended so far.
 private final class Race<Success: Sendable>: Sendable {
     private struct State {
-        var outcomes: [Outcome<Success>?]
+        /// The first success in the order of the bodies.
+        var winner: (index: Int, value: Success)?
         /// Errors in the order in which they came.
         var errors: [any Error] = []
     }
 
-    private let state: Mutex<State>
+    private let state = Mutex(State())
 
-    init(_ count: Int) {
-        precondition(count > 0, "a race needs a runner")
-        state = Mutex(State(outcomes: Array(repeating: nil, count: count)))
-    }
+    init(_ count: Int) { precondition(count > 0, "a race needs a runner") }
 
     func note(_ index: Int, _ outcome: Outcome<Success>) {
         state.withLock { state in
-            state.outcomes[index] = outcome
-            if let error = outcome.error { state.errors.append(error) }
+            switch outcome {
+            case .success(let value): if index < state.winner?.index ?? .max { state.winner = (index, value) }
+            case .failure(let error): state.errors.append(error)
+            case .cancelled: break
+            }
         }
     }
 
-    var hasWinner: Bool { winner != nil }
-
-    private var winner: Outcome<Success>? {
-        state.withLock { state in state.outcomes.first { $0?.isSuccess == true } ?? nil }
-    }
+    var hasWinner: Bool { state.withLock { $0.winner != nil } }
 
     /// What the race comes to, after `run`.
     func result(_ run: () throws -> Void) throws -> Success {
@@ -114,8 +111,8 @@ private final class Race<Success: Sendable>: Sendable {
     }
 
     private func end() throws -> Success {
-        if let winner { return try winner.get() }
-        let errors = state.withLock { $0.errors }
+        let (winner, errors) = state.withLock { ($0.winner, $0.errors) }
+        if let winner { return winner.value }
         throw errors.isEmpty ? CancellationError() : GroupError(errors: errors)
     }
 }
