@@ -103,6 +103,14 @@ public final class CancelScope: Sendable {
     /// True when the deadline has passed, although its alarm may not have rung yet.
     var isOverdue: Bool { deadline.hasPassed }
 
+    /// True when somebody is in the scope, its deadline has passed, and it was not cancelled yet.
+    var isAboutToExpire: Bool {
+        state.withLock { state in
+            guard case .active = state.phase else { return false }
+            return state.deadline.hasPassed && !isCancelled
+        }
+    }
+
     // MARK: Entering and leaving
 
     /// Makes the scope active, once.

@@ -56,11 +56,12 @@ private final class TaskScopePlace: Sendable {
         self.outer = outer
     }
 
-    /// Whether a scope further out is about to be cancelled.
+    /// Whether a scope further out is about to be cancelled. A task that was made in one, and outlives it or is none of
+    /// its children, inherits the place all the same; and a scope that has cancelled its task says no more than that.
     var isOverdueOutside: Bool {
         var place = outer
         while let current = place {
-            if current.scope.isOverdue { return true }
+            if current.scope.isAboutToExpire { return true }
             place = current.outer
         }
         return false

@@ -199,4 +199,27 @@ import Testing
             }
         }
     }
+
+    /// It has inherited the task-locals of the scope, and is not in it.
+    @Test func `a task that a scope leaves behind has deadlines of its own`() async throws {
+        try await inEveryOrder { () async throws in
+            for staysOpen in [false, true] {
+                let outer = CancelScope(deadline: .after(.milliseconds(10)))
+                let task = try await outer.run { _ in
+                    let task = taskHere {
+                        // Until the deadline outside has passed.
+                        try await Scheduler.sleep(for: .milliseconds(20))
+                        try await withDeadline(.after(.milliseconds(5))) { _ in
+                            try await Scheduler.sleep(until: .never)
+                        }
+                    }
+                    if staysOpen { _ = try await withoutCancellation { await task.result } }
+                    return task
+                }
+                let error = await errorThrown { try await task?.value }
+                #expect(error is TimeoutError)
+                #expect(outer.hasExpired == staysOpen)
+            }
+        }
+    }
 }
