@@ -54,7 +54,7 @@ public final class FiberPool: Sendable {
         fileID: StaticString = #fileID, line: UInt = #line,
         operation: sending @escaping () throws -> Success
     ) throws -> Fiber<Success> {
-        try places.take("FiberPool.spawn", deadline: deadline)
+        if !places.tryTake() { try places.take("FiberPool.spawn", deadline: deadline) }
         return start(name, PackedSite(fileID, line), locals, operation: operation)
     }
 
@@ -67,7 +67,7 @@ public final class FiberPool: Sendable {
         fileID: StaticString = #fileID, line: UInt = #line,
         operation: sending @escaping () throws -> Success
     ) async throws -> Fiber<Success> {
-        try await places.take(deadline: deadline)
+        if !places.tryTake() { try await places.take(deadline: deadline) }
         return start(name, PackedSite(fileID, line), locals, operation: operation)
     }
 
@@ -142,6 +142,7 @@ public final class FiberPool: Sendable {
     /// - Throws: `CancellationError`; ``TimeoutError``.
     @available(*, noasync, message: "in a task, await waitUntilAvailable(deadline:)")
     public func waitUntilAvailable(deadline: Deadline = .never) throws {
+        if freeCount > 0 { return }
         try places.take("FiberPool.waitUntilAvailable", deadline: deadline)
         places.give()
     }
@@ -150,6 +151,7 @@ public final class FiberPool: Sendable {
     ///
     /// - Throws: `CancellationError`; ``TimeoutError``.
     public func waitUntilAvailable(deadline: Deadline = .never) async throws {
+        if freeCount > 0 { return }
         try await places.take(deadline: deadline)
         places.give()
     }

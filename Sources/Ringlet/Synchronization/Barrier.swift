@@ -38,6 +38,7 @@ public final class Barrier: WaitSource {
     @available(*, noasync, message: "in a task, await barrier.wait()")
     @discardableResult
     public func wait(deadline: Deadline = .never) throws -> Int {
+        if let passed = arrive(nil) { return try place(passed, deadline) }
         var last: Completion?
         let completion = wait("barrier.wait()", deadline: deadline) { node in
             last = arrive(node)
@@ -52,6 +53,7 @@ public final class Barrier: WaitSource {
     /// - Throws: As the synchronous form.
     @discardableResult
     public func wait(deadline: Deadline = .never) async throws -> Int {
+        if let passed = arrive(nil) { return try place(passed, deadline) }
         var last: Completion?
         let completion = await wait(deadline: deadline) { node in
             last = arrive(node)
@@ -75,8 +77,8 @@ public final class Barrier: WaitSource {
         all.wake(Completion(Self.broken))
     }
 
-    /// Queues the node; or the completion of a wait that is over before it begins.
-    private func arrive(_ node: WaitNode) -> Completion? {
+    /// Queues the node, if there is one; or the completion of a wait that is over before it begins.
+    private func arrive(_ node: WaitNode?) -> Completion? {
         var outcome: Completion?
         let all: Wakeups? = state.withLock { state in
             if state.isBroken {
@@ -84,8 +86,10 @@ public final class Barrier: WaitSource {
                 return nil
             }
             if state.waiting + 1 < parties {
-                state.waiting += 1
-                state.waiters.append(node)
+                if let node {
+                    state.waiting += 1
+                    state.waiters.append(node)
+                }
                 return nil
             }
             outcome = Completion(Int32(parties - 1))

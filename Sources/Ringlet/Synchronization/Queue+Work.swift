@@ -16,6 +16,7 @@ extension Queue {
     /// - Throws: `CancellationError` and ``TimeoutError`` when the wait ends early. An end that came in the same turn is told.
     @available(*, noasync, message: "in a task, await queue.join()")
     public func join(deadline: Deadline = .never) throws {
+        if core.unfinished == 0 { return }
         try core.wait("queue.join()", deadline: deadline) { core.enqueueJoiner($0) }.orThrow(deadline)
     }
 
@@ -23,6 +24,7 @@ extension Queue {
     ///
     /// - Throws: As the synchronous form.
     public func join(deadline: Deadline = .never) async throws {
+        if core.unfinished == 0 { return }
         try await core.wait(deadline: deadline) { core.enqueueJoiner($0) }.orThrow(deadline)
     }
 

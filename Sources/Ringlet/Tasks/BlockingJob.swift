@@ -136,10 +136,14 @@ extension BlockingJob: WaitSource {
 
     var isFinished: Bool { end.isComplete }
 
+    /// What anybody may wait for is there: no cancellation stands in the way.
+    private var needsNoWait: Bool { patience == .shares && isFinished }
+
     /// From a fiber or a plain thread.
     func wait(_ call: StaticString, deadline: Deadline) throws -> Success {
         // It is done in the parent.
         if forks != Fork.count && !isFinished { throw SchedulerError.forkedChild }
+        if needsNoWait { return try value(Completion(0), deadline) }
         let completion =
             if Fork.isChild {
                 end.blockInChild(in: self, deadline: deadline)
@@ -151,6 +155,7 @@ extension BlockingJob: WaitSource {
 
     /// From a task.
     func wait(deadline: Deadline) async throws -> Success {
+        if needsNoWait { return try value(Completion(0), deadline) }
         var completion = await wait(deadline: deadline) { end.add($0) }
         // Cancelled after the work was submitted and before the wait began.
         if completion.result < 0, !waiterLeaves() {

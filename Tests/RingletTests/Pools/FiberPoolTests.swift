@@ -117,6 +117,32 @@ import Testing
         }
     }
 
+    @Test func `who finds a place need not wait: no deadline and no cancellation refuses it`() async throws {
+        try await withScheduler { scheduler in
+            let pool = try FiberPool(capacity: 1, on: scheduler)
+            let past = Deadline(nanoseconds: 0)
+            let begun = Event()
+            let fiber = scheduler.spawn {
+                begun.set()
+                #expect(throws: CancellationError.self) { try Fiber.sleep(until: .never) }
+                try pool.waitUntilAvailable(deadline: past)
+                return try pool.spawn(deadline: past) { 1 }
+            }
+            try await begun.wait()
+            fiber.cancel()
+            #expect(try await fiber.join().join() == 1)
+            try await pool.join()
+            let task = Task.detached {
+                while !Task.isCancelled { await Task.yield() }
+                try await pool.waitUntilAvailable(deadline: past)
+                return try await pool.spawn(deadline: past) { 2 }
+            }
+            task.cancel()
+            #expect(try await task.value.join() == 2)
+            try await pool.join()
+        }
+    }
+
     @Test func `a fiber that never begins leaves its place`() async throws {
         try await Scheduler.run {
             let pool = try FiberPool(capacity: 1)
