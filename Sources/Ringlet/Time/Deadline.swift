@@ -23,6 +23,8 @@ public struct Deadline: Sendable, Hashable, Comparable {
     public static func after(_ duration: Duration) -> Deadline {
         let now = LinuxThread.now()
         guard duration > .zero else { return Deadline(nanoseconds: now) }
+        // Of more, `components` traps.
+        guard duration < .seconds(Int64.max) else { return .never }
         let (seconds, attoseconds) = duration.components
         let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
         // Rounded up: a wait is never shorter than it was asked to be.
