@@ -48,6 +48,8 @@ final class Permits: WaitSource {
 
     @inline(never)
     private func handOver() -> Bool {
+        // Else a waiter shows that some are taken.
+        if bound == 0 { return false }
         let next: Wakeup? = waiters.withLock { waiters in
             let next = waiters.popFirst()
             if next != nil && waiters.isEmpty { free.store(0, ordering: .relaxed) }

@@ -57,6 +57,19 @@ import Testing
         #expect(unbounded.available == 2)
     }
 
+    @Test func `a bounded semaphore without permits refuses one also while somebody waits`() async throws {
+        try await inEveryOrder {
+            let semaphore = BoundedSemaphore(0)
+            let waiter = Fiber { try semaphore.acquire() }
+            try yieldUntil("it waits") { semaphore.waiting == 1 }
+            #expect(throws: SemaphoreError.released(beyond: 0)) { try semaphore.release() }
+            #expect(semaphore.waiting == 1)
+            waiter.cancel()
+            #expect(throws: CancellationError.self) { try waiter.join() }
+            #expect(throws: SemaphoreError.released(beyond: 0)) { try semaphore.release() }
+        }
+    }
+
     @Test(arguments: Colour.cancellable)
     func `a permit that came with the cancellation goes to the next one (53)`(colour: Colour) async throws {
         try await withScheduler { scheduler in
