@@ -74,6 +74,9 @@ public struct SchedulerOptions: Sendable, Hashable {
         guard cleanUpLimit >= .zero else {
             throw .invalidOption("a clean-up of \(cleanUpLimit); it cannot be negative")
         }
+        if let debug, debug.slowStep < .zero {
+            throw .invalidOption("a slow step of \(debug.slowStep); it cannot be negative")
+        }
         if let watchdog, watchdog.threshold < .milliseconds(1) || watchdog.threshold > .seconds(86400) {
             throw .invalidOption(
                 "a watchdog's threshold of \(watchdog.threshold); it can be a millisecond to a day")

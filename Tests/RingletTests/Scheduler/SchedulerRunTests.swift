@@ -128,6 +128,18 @@ import Testing
         #expect(error?.description.contains("stacks of \(size) bytes") == true)
     }
 
+    @Test func `durations below zero are named`() async throws {
+        var debugged = SchedulerOptions()
+        debugged.debug = DebugMode(slowStep: .milliseconds(-1))
+        for (options, words) in [
+            (debugged, "a slow step of -0.001 seconds"),
+            (SchedulerOptions(cleanUpLimit: .seconds(-1)), "a clean-up of -1.0 seconds"),
+        ] {
+            let error = await #expect(throws: SchedulerError.self) { try await Scheduler.run(options) { 1 } }
+            #expect(error?.description.contains(words) == true)
+        }
+    }
+
     @Test func `a stack size between pages is rounded up`() async throws {
         let options = SchedulerOptions(fiberStackSize: 16 * 1024 + 1)
         let value = try await Scheduler.run(options) { try Fiber { 7 }.join() }
