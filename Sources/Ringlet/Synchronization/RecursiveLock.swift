@@ -2,8 +2,9 @@ import Synchronization
 
 /// A ``Lock`` that its holder may take again: owned by the fiber, task or plain thread that locked it.
 ///
-/// Code that a fiber awaits in place is part of the fiber. A child task is a strand of its own. A strand unlocks as often
-/// as it has locked, and before it ends. Any thread.
+/// Code that a fiber awaits in place is part of the fiber. A child task is a strand of its own; a `Task.immediate` that a
+/// fiber makes is one after its first `await` only. A strand unlocks as often as it has locked, and before it ends. Any
+/// thread.
 public final class RecursiveLock: Sendable {
     private let inner = Lock()
 
