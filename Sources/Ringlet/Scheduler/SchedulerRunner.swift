@@ -45,8 +45,8 @@ public final class SchedulerRunner: Sendable {
     /// serves the `MainActor` meanwhile.
     ///
     /// - Throws: What `body` throws; what ``Scheduler/init(_:)`` throws, at the first run; ``SchedulerError/closed`` after
-    ///   the close, ``SchedulerError/nestedRun`` inside a scheduler, ``SchedulerError/runInProgress`` while another thread
-    ///   runs a body, and ``SchedulerError/stopped`` after ``Scheduler/stop()``.
+    ///   the close or a shutdown of the scheduler, ``SchedulerError/nestedRun`` inside a scheduler,
+    ///   ``SchedulerError/runInProgress`` while another thread runs a body, and ``SchedulerError/stopped`` after ``Scheduler/stop()``.
     @available(*, noasync, message: "in a task, await runner.run { }")
     public func run<Success>(_ body: sending @escaping () throws -> Success) throws -> Success {
         let scheduler = try begin()
@@ -90,6 +90,7 @@ public final class SchedulerRunner: Sendable {
         let scheduler = try phase.withLock { phase in
             switch phase {
             case .idle(let scheduler):
+                if scheduler?.state.isShuttingDown == true { throw SchedulerError.closed }
                 phase = .running(scheduler)
                 return scheduler
             case .running: throw SchedulerError.runInProgress

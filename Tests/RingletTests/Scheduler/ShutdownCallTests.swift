@@ -81,4 +81,18 @@ import Testing
         #expect(calls.value == 0)
         _ = try await onThread { other.shutdown(deadline: .after(patience)) }
     }
+
+    @Test func `a runner whose scheduler was shut down runs nothing any more`() async throws {
+        try await SchedulerRunner.with { runner in
+            try await runner.run { () throws in }
+            let scheduler = try #require(runner.scheduler)
+            _ = try await onThread { scheduler.shutdown() }
+            await #expect(throws: SchedulerError.closed) {
+                try await runner.run { () throws in Issue.record("it ran") }
+            }
+            await #expect(throws: SchedulerError.closed) {
+                try await runner.run { () async throws in Issue.record("it ran") }
+            }
+        }
+    }
 }
