@@ -70,6 +70,7 @@ test-c: stage
 	$(MAKE) --no-print-directory -C Tests/C/context check-ubsan
 	$(MAKE) --no-print-directory -C Tests/C/context check-valgrind
 	$(MAKE) --no-print-directory -C Tests/C/ring check
+	$(MAKE) --no-print-directory -C Tests/C/ring check-refused
 	$(MAKE) --no-print-directory -C Tests/C/ring check-asan
 	$(MAKE) --no-print-directory -C Tests/C/ring check-ubsan
 	$(MAKE) --no-print-directory -C Tests/C/abi check PREFIX=$(STAGE_PREFIX)

@@ -123,7 +123,7 @@ static void check(enum kind kind, enum source source, enum moment moment) {
 
 int main(void) {
     for (int round = 0; round < ROUNDS; round++) {
-        for (enum kind kind = 0; kind < KINDS; kind++) {
+        for (enum kind kind = kind_from(0); kind < KINDS; kind = kind_from(kind + 1)) {
             for (enum source source = 0; source < SOURCES; source++) {
                 for (enum moment moment = 0; moment < MOMENTS; moment++) check(kind, source, moment);
             }
