@@ -5,6 +5,7 @@
 //     attempt.c      each opcode as system calls that do not wait
 //     numbers.c      descriptor numbers, and what is known of the files behind them
 //     readiness.c    descriptors that are waited for, through epoll
+//     verify.c       what is assumed of them, looked at again
 //     threads.c      what can only be done by waiting, on a few threads of the process
 //
 // An operation is attempted at once. If it would have to wait it is kept until epoll reports its
@@ -156,11 +157,26 @@ void emulated_unlist(engine *engine, operation *operation);
 int32_t emulated_cancel_waiting(engine *engine, int32_t fd);
 // Forgets a number that is about to be closed; nothing may wait there.
 void emulated_forget(engine *engine, int32_t fd);
-// For how many nanoseconds descriptors need not be looked at although there is no event; negative: for ever.
-int64_t emulated_patience(const engine *engine);
+// Returns 0; 1 when there was no registration although one was assumed; or a negative errno.
+int emulated_set_interest(engine *engine, int32_t fd, uint16_t interest);
+// What to do with all that waits there after such an error.
+void emulated_registration_failed(engine *engine, int32_t fd, int32_t error);
+uint16_t emulated_wanted_events(const descriptor *known);
+// Attempts what waits for the events, each direction in order of submission. True when anything
+// came of it.
+bool emulated_attempt_waiting(engine *engine, int32_t fd, uint16_t events);
 // Collects events for at most `timeout` nanoseconds (negative: no limit) and attempts what they
 // concern. Returns 0 or -EINTR.
 int emulated_collect(engine *engine, int64_t timeout);
+
+// verify.c
+
+// Has the number verified before long. False when there is no memory.
+bool emulated_verify_later(engine *engine, int32_t fd);
+// Verifies what is listed. True when anything has ended by that, of which no event will tell.
+bool emulated_verify(engine *engine);
+// For how many nanoseconds descriptors need not be looked at although there is no event; negative: for ever.
+int64_t emulated_patience(const engine *engine);
 
 // threads.c
 

@@ -3,9 +3,7 @@
 // A descriptor is registered at the first wait and stays so, level-triggered: an echo then costs no
 // epoll_ctl. The price is that the kernel drops a registration when the last reference to its file is
 // closed, and the number may be reused, by calls that this ring does not see. So an interest that was
-// registered earlier is an assumption: it is believed at once, and verified by another epoll_ctl
-// when no event has confirmed it for ten milliseconds. A wait that rests on a wrong assumption is late by
-// twice that at most, and not lost. Long because a wait and the registration that it rests on are one subject.
+// registered earlier is an assumption: it is believed at once, and verified later (verify.c).
 
 #define _GNU_SOURCE
 
@@ -22,7 +20,6 @@
 #include "emulated.h"
 
 enum { EVENTS_PER_COLLECT = 256, FRUITLESS_LIMIT = 64 };
-static const uint64_t verify_after = 10000000;
 
 _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLRDHUP == POLLRDHUP &&
                    EPOLLPRI == POLLPRI && EPOLLERR == POLLERR && EPOLLHUP == POLLHUP,
@@ -30,8 +27,7 @@ _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLRDHUP == POLLRDH
 
 // MARK: Registration
 
-// Returns 0; 1 when there was no registration although one was assumed; or a negative errno.
-static int set_interest(engine *engine, int32_t fd, uint16_t interest) {
+int emulated_set_interest(engine *engine, int32_t fd, uint16_t interest) {
     descriptor *known = &engine->descriptors[fd];
     struct epoll_event event = {.events = interest, .data.fd = fd};
     int error = 0;
@@ -55,23 +51,6 @@ static int drop_interest(engine *engine, int32_t fd) {
     return epoll_ctl(engine->epoll, EPOLL_CTL_DEL, fd, &unused);
 }
 
-static bool verify_later(engine *engine, int32_t fd) {
-    descriptor *known = &engine->descriptors[fd];
-    if (known->is_unverified) return true;
-    if (engine->unverified_count == engine->unverified_capacity) {
-        uint32_t capacity = engine->unverified_capacity ? engine->unverified_capacity * 2 : 64;
-        int32_t *larger = realloc(engine->unverified, capacity * sizeof *larger);
-        if (!larger) return false;
-        engine->unverified = larger;
-        engine->unverified_capacity = capacity;
-    }
-    if (engine->unverified_count == 0) engine->unverified_since = curing_now();
-    engine->unverified[engine->unverified_count++] = fd;
-    known->is_unverified = true;
-    known->had_event = false;
-    return true;
-}
-
 static void count(descriptor *known, const operation *operation, uint32_t by) {
     if (operation->events == POLLIN) known->readers += by;
     if (operation->events == POLLOUT) known->writers += by;
@@ -85,8 +64,8 @@ int emulated_wait(engine *engine, operation *operation) {
     if (!known) return -ENOMEM;
     uint16_t interest = known->interest | operation->events;
     bool is_assumed = interest == known->interest && interest != 0;
-    if (!is_assumed || !verify_later(engine, fd)) {
-        int error = set_interest(engine, fd, interest);
+    if (!is_assumed || !emulated_verify_later(engine, fd)) {
+        int error = emulated_set_interest(engine, fd, interest);
         if (error < 0) return error;
     }
     operation->place = PLACE_WAITING;
@@ -120,6 +99,10 @@ static int32_t end_all_waiting(engine *engine, int32_t fd, int32_t error) {
     return ended;
 }
 
+void emulated_registration_failed(engine *engine, int32_t fd, int32_t error) {
+    end_all_waiting(engine, fd, error);
+}
+
 int32_t emulated_cancel_waiting(engine *engine, int32_t fd) {
     return emulated_descriptor(engine, fd) ? end_all_waiting(engine, fd, -ECANCELED) : 0;
 }
@@ -133,7 +116,7 @@ void emulated_forget(engine *engine, int32_t fd) {
     if (known->interest) drop_interest(engine, fd);
 }
 
-static uint16_t wanted_events(const descriptor *known) {
+uint16_t emulated_wanted_events(const descriptor *known) {
     uint16_t wanted = 0;
     for (const operation *waiting = known->first; waiting; waiting = waiting->next) {
         wanted |= waiting->events;
@@ -161,16 +144,14 @@ static void renew_set(engine *engine) {
         known->interest = 0;
         known->fruitless = 0;
         if (!known->first) continue;
-        int error = set_interest(engine, (int32_t)fd, wanted_events(known));
-        if (error < 0) end_all_waiting(engine, (int32_t)fd, error);
+        int error = emulated_set_interest(engine, (int32_t)fd, emulated_wanted_events(known));
+        if (error < 0) emulated_registration_failed(engine, (int32_t)fd, error);
     }
 }
 
 // MARK: Events
 
-// Attempts what waits for the events, each direction in order of submission. True when anything
-// came of it.
-static bool attempt_waiting(engine *engine, int32_t fd, uint16_t events) {
+bool emulated_attempt_waiting(engine *engine, int32_t fd, uint16_t events) {
     uint16_t blocked = 0;
     bool is_fruitful = false;
     operation *next;
@@ -202,41 +183,19 @@ static void descriptor_ready(engine *engine, int32_t fd, uint16_t events) {
     if (!known) return;
     known->had_event = true;
     known->is_drained = false;
-    uint16_t wanted = wanted_events(known);
+    uint16_t wanted = emulated_wanted_events(known);
     bool is_fruitful;
     if (wanted == 0) {
         // Reported once too often. Errors and hang-ups are reported whether asked for or not, so the
         // registration goes.
         is_fruitful = drop_interest(engine, fd) == 0;
     } else if (!(events & wanted) && !(events & (POLLERR | POLLHUP))) {
-        is_fruitful = set_interest(engine, fd, wanted) >= 0;
+        is_fruitful = emulated_set_interest(engine, fd, wanted) >= 0;
     } else {
-        is_fruitful = attempt_waiting(engine, fd, events);
+        is_fruitful = emulated_attempt_waiting(engine, fd, events);
     }
     known->fruitless = is_fruitful ? 0 : known->fruitless + 1;
     if (known->fruitless == FRUITLESS_LIMIT) renew_set(engine);
-}
-
-// Registers anew what has had no event since the last time. What had one is asked again next time. If the
-// registration was gone the number is another file's, of which nobody knows yet that it would have to wait.
-static void verify(engine *engine) {
-    uint32_t number = engine->unverified_count;
-    engine->unverified_count = 0;
-    engine->unverified_since = curing_now();
-    for (uint32_t i = 0; i < number; i++) {
-        int32_t fd = engine->unverified[i];
-        descriptor *known = &engine->descriptors[fd];
-        if (known->had_event) {
-            known->had_event = false;
-            engine->unverified[engine->unverified_count++] = fd;
-            continue;
-        }
-        known->is_unverified = false;
-        if (!known->first) continue;
-        int error = set_interest(engine, fd, wanted_events(known));
-        if (error < 0) end_all_waiting(engine, fd, error);
-        if (error > 0) attempt_waiting(engine, fd, POLLERR);
-    }
 }
 
 static void collect_finished(engine *engine) {
@@ -262,17 +221,14 @@ static int wait_for_events(engine *engine, struct epoll_event *events, int64_t t
     return epoll_wait(engine->epoll, events, EVENTS_PER_COLLECT, (int)milliseconds);
 }
 
-int64_t emulated_patience(const engine *engine) {
-    // What nobody waits for can be wrong for as long as it likes.
-    if (engine->unverified_count == 0 || engine->in_flight == 0) return -1;
-    uint64_t age = curing_now() - engine->unverified_since;
-    return age < verify_after ? (int64_t)(verify_after - age) : 0;
-}
-
 int emulated_collect(engine *engine, int64_t timeout) {
     int64_t patience = emulated_patience(engine);
-    if (patience == 0) verify(engine);
-    else if (patience > 0 && (timeout < 0 || timeout > patience)) timeout = patience;
+    if (patience == 0) {
+        if (emulated_verify(engine)) timeout = 0;
+        // Of what is to be asked again.
+        patience = emulated_patience(engine);
+    }
+    if (patience >= 0 && (timeout < 0 || timeout > patience)) timeout = patience;
     struct epoll_event events[EVENTS_PER_COLLECT];
     int number = wait_for_events(engine, events, timeout);
     if (number < 0) return -errno;
