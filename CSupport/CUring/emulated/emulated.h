@@ -159,7 +159,7 @@ int32_t emulated_cancel_waiting(engine *engine, int32_t fd);
 void emulated_forget(engine *engine, int32_t fd);
 // Returns 0; 1 when there was no registration although one was assumed; or a negative errno.
 int emulated_set_interest(engine *engine, int32_t fd, uint16_t interest);
-// What to do with all that waits there after such an error.
+// What to do with all that waits there after such an error: -EPERM is no error of theirs.
 void emulated_registration_failed(engine *engine, int32_t fd, int32_t error);
 uint16_t emulated_wanted_events(const descriptor *known);
 // Attempts what waits for the events, each direction in order of submission. True when anything

@@ -100,7 +100,22 @@ static int32_t end_all_waiting(engine *engine, int32_t fd, int32_t error) {
 }
 
 void emulated_registration_failed(engine *engine, int32_t fd, int32_t error) {
-    end_all_waiting(engine, fd, error);
+    descriptor *known = &engine->descriptors[fd];
+    known->interest = 0;
+    known->is_drained = false;
+    if (error != -EPERM) {
+        end_all_waiting(engine, fd, error);
+        return;
+    }
+    // The number is a file's by now, of the kind that is always ready: each does what it would have done with that one
+    // from the beginning.
+    while (known->first) {
+        operation *operation = known->first;
+        emulated_unlist(engine, operation);
+        outcome outcome = emulated_attempt(operation);
+        if (outcome == OUTCOME_DONE) emulated_end(engine, operation, operation->result);
+        else emulated_run(engine, operation);
+    }
 }
 
 int32_t emulated_cancel_waiting(engine *engine, int32_t fd) {

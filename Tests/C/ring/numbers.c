@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -80,6 +81,29 @@ static void another_socket(enum kind kind, uint8_t opcode, int rounds) {
     for (int i = 0; i < 2; i++) close(pair[i]), close(other[i]);
 }
 
+// What waits is more than one read, and each reads from the file's beginning.
+static void a_file(enum kind kind) {
+    int pair[2], file = memfd_create("numbers", MFD_CLOEXEC);
+    curing_ring ring = make_knowing(kind, CURING_OP_READ, pair, 1);
+    provoke(file, "contents");
+    dup2(file, pair[0]);
+    for (uint64_t i = 1; i < 3; i++) start(&ring, CURING_OP_READ, pair[0], 0, i);
+    start(&ring, CURING_OP_RECV, pair[0], 0, 3);
+    for (uint64_t i = 1; i < 3; i++) {
+        int32_t count = await(&ring, i);
+        if (count != 8 || memcmp(memory[i], "contents", 8) != 0) fail(kind, "from a file", count);
+    }
+    if (await(&ring, 3) != -ENOTSOCK) fail(kind, "receive from a file", results[3]);
+    // And what comes later need not wait any more.
+    start(&ring, CURING_OP_READ, pair[0], 4, 1);
+    int32_t later = await(&ring, 1);
+    if (later != 4 || memcmp(memory[1], "ents", 4) != 0) fail(kind, "from a file, later", later);
+    curing_destroy(&ring);
+    close(pair[0]);
+    close(pair[1]);
+    close(file);
+}
+
 int main(void) {
     // What hangs is ended by this.
     alarm(LONGEST);
@@ -88,6 +112,7 @@ int main(void) {
             another_socket(kind, CURING_OP_RECV, rounds);
             another_socket(kind, CURING_OP_READ, rounds);
         }
+        a_file(kind);
     }
     return failures > 0;
 }
