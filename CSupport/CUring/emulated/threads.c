@@ -24,7 +24,9 @@ static struct {
     pthread_cond_t work;
     pthread_cond_t threads_ended;
     operation *first, *last;
-    uint32_t rings, threads, idle;
+    // Operations in the queue; and threads that wait for one, also those that were woken and have not come round yet.
+    uint32_t queued, idle;
+    uint32_t rings, threads;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
           .work = PTHREAD_COND_INITIALIZER,
           .threads_ended = PTHREAD_COND_INITIALIZER};
@@ -37,7 +39,7 @@ static void in_child(void) {
     pthread_cond_init(&pool.work, NULL);
     pthread_cond_init(&pool.threads_ended, NULL);
     pool.first = pool.last = NULL;
-    pool.rings = pool.threads = pool.idle = 0;
+    pool.queued = pool.rings = pool.threads = pool.idle = 0;
 }
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
@@ -53,6 +55,7 @@ static operation *take(void) {
     pool.first = taken->next;
     if (pool.first) pool.first->previous = NULL;
     else pool.last = NULL;
+    pool.queued--;
     move_to(taken, PLACE_RUNNING);
     return taken;
 }
@@ -157,7 +160,8 @@ int emulated_threads_run(engine *engine, operation *operation) {
     int error = prepare_wake(engine);
     if (error < 0) return error;
     pthread_mutex_lock(&pool.lock);
-    if (pool.idle == 0 && pool.threads < MOST_THREADS) error = start_thread();
+    // Each that is idle takes one of those that are queued.
+    if (pool.queued >= pool.idle && pool.threads < MOST_THREADS) error = start_thread();
     // With a thread that serves others the work is done later.
     if (error == 0 || pool.threads > 0) {
         error = 0;
@@ -167,6 +171,7 @@ int emulated_threads_run(engine *engine, operation *operation) {
         if (pool.last) pool.last->next = operation;
         else pool.first = operation;
         pool.last = operation;
+        pool.queued++;
         pthread_cond_signal(&pool.work);
         engine->on_threads++;
     }
@@ -180,6 +185,7 @@ static bool withdraw(operation *operation) {
     else pool.first = operation->next;
     if (operation->next) operation->next->previous = operation->previous;
     else pool.last = operation->previous;
+    pool.queued--;
     return true;
 }
 

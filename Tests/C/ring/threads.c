@@ -1,0 +1,124 @@
+// What a ring hands to threads: the emulated ring's, which its process shares, and the kernel's.
+
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kinds.h"
+
+enum { MOST = 40, LONGEST = 120, PENDING = INT32_MAX };
+
+static int32_t results[MOST];
+static enum kind kind;
+
+#define CHECK(condition)                                                                       \
+    do {                                                                                       \
+        if (condition) break;                                                                  \
+        fprintf(stderr, "%s, %s:%d: %s\n", names[kind], __func__, __LINE__, #condition);       \
+        exit(1);                                                                               \
+    } while (0)
+
+// MARK: Submissions
+
+static void start(curing_ring *ring, uint8_t opcode, int fd, const void *address, uint64_t offset, uint32_t flags,
+                  uint64_t user_data) {
+    results[user_data] = PENDING;
+    curing_fill(curing_next_sqe(ring, 0), opcode, fd, (uint64_t)(uintptr_t)address, 0, offset, flags, user_data);
+}
+
+static void start_open(curing_ring *ring, const char *path, uint32_t flags, uint64_t user_data) {
+    start(ring, CURING_OP_OPENAT, AT_FDCWD, path, 0, flags | O_CLOEXEC, user_data);
+}
+
+// An open that waits for the other end. With O_CREAT, because without it io_uring tries O_NONBLOCK first.
+static void start_slow(curing_ring *ring, const char *fifo, uint64_t user_data) {
+    start_open(ring, fifo, O_RDONLY | O_CREAT, user_data);
+}
+
+static void collect(curing_ring *ring, int64_t timeout) {
+    (void)curing_enter(ring, timeout != 0, timeout);
+    for (; curing_available(ring); curing_consume(ring, 1)) {
+        const curing_cqe *completion = curing_completion(ring, 0);
+        results[completion->user_data] = completion->result;
+    }
+}
+
+// The result of this operation, which ends by itself.
+static int32_t await(curing_ring *ring, uint64_t user_data) {
+    while (results[user_data] == PENDING) collect(ring, -1);
+    return results[user_data];
+}
+
+static void expect_open(curing_ring *ring, uint64_t user_data) {
+    int32_t fd = await(ring, user_data);
+    CHECK(fd >= 0);
+    close(fd);
+}
+
+// MARK: Pipes with a name, which are opened by both ends or not at all
+
+static char folder[] = "/tmp/ringlet-threads-XXXXXX";
+static char fifos[MOST][64];
+
+static void make_fifos(void) {
+    CHECK(mkdtemp(folder));
+    for (int i = 0; i < MOST; i++) {
+        snprintf(fifos[i], sizeof fifos[i], "%s/%d", folder, i);
+        CHECK(mkfifo(fifos[i], 0600) == 0);
+    }
+}
+
+static void remove_fifos(void) {
+    for (int i = 0; i < MOST; i++) unlink(fifos[i]);
+    rmdir(folder);
+}
+
+// Opens the other end, once somebody is there; then the open is as good as done.
+static void open_other_end(const char *path) {
+    int fd;
+    while ((fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0) {
+        CHECK(errno == ENXIO);
+        usleep(100);
+    }
+    close(fd);
+}
+
+// MARK: Tests
+
+// A thread is idle when the two come, and one of them takes it for as long as it likes.
+static void two_of_one_turn_have_a_thread_each(void) {
+    for (int round = 0; round < 20; round++) {
+        curing_ring ring = make(kind, CURING_OP_OPENAT);
+        start_open(&ring, "/dev/null", O_RDONLY, 0);
+        expect_open(&ring, 0);
+        // Until it is idle.
+        collect(&ring, 100000);
+        start_slow(&ring, fifos[0], 1);
+        start_open(&ring, "/dev/null", O_RDONLY, 2);
+        expect_open(&ring, 2);
+        CHECK(results[1] == PENDING);
+        open_other_end(fifos[0]);
+        expect_open(&ring, 1);
+        curing_destroy(&ring);
+    }
+}
+
+int main(void) {
+    // What hangs is ended by this.
+    alarm(LONGEST);
+    make_fifos();
+    for (kind = kind_from(0); kind < KINDS; kind = kind_from(kind + 1)) {
+        two_of_one_turn_have_a_thread_each();
+    }
+    remove_fifos();
+    return 0;
+}
