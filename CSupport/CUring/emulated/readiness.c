@@ -144,16 +144,15 @@ uint16_t emulated_wanted_events(const descriptor *known) {
 static void renew_set(engine *engine) {
     int renewed = epoll_create1(EPOLL_CLOEXEC);
     if (renewed < 0) return;
-    if (curing_own(renewed) < 0) {
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = engine->wake};
+    bool hears_threads = engine->wake < 0 || epoll_ctl(renewed, EPOLL_CTL_ADD, engine->wake, &event) == 0;
+    // Otherwise this is done again when as many events have been nobody's.
+    if (!hears_threads || curing_own(renewed) < 0) {
         close(renewed);
         return;
     }
     curing_close(engine->epoll);
     engine->epoll = engine->ring->fd = renewed;
-    if (engine->wake >= 0) {
-        struct epoll_event event = {.events = EPOLLIN, .data.fd = engine->wake};
-        epoll_ctl(engine->epoll, EPOLL_CTL_ADD, engine->wake, &event);
-    }
     for (uint32_t fd = 0; fd < engine->descriptor_count; fd++) {
         descriptor *known = &engine->descriptors[fd];
         known->interest = 0;
@@ -210,7 +209,10 @@ static void descriptor_ready(engine *engine, int32_t fd, uint16_t events) {
         is_fruitful = emulated_attempt_waiting(engine, fd, events);
     }
     known->fruitless = is_fruitful ? 0 : known->fruitless + 1;
-    if (known->fruitless == FRUITLESS_LIMIT) renew_set(engine);
+    if (known->fruitless == FRUITLESS_LIMIT) {
+        known->fruitless = 0;
+        renew_set(engine);
+    }
 }
 
 static void collect_finished(engine *engine) {

@@ -100,7 +100,8 @@ static void *serve(void *unused) {
         hand_back(taken, result);
     }
     pool.threads--;
-    pthread_cond_signal(&pool.threads_ended);
+    // More than one ring may wait for this: another one came and went meanwhile.
+    pthread_cond_broadcast(&pool.threads_ended);
     pthread_mutex_unlock(&pool.lock);
     return NULL;
 }
@@ -150,9 +151,13 @@ static int prepare_wake(engine *engine) {
     if (engine->wake >= 0) return 0;
     int wake = curing_eventfd();
     if (wake < 0) return wake;
-    engine->wake = wake;
     struct epoll_event event = {.events = EPOLLIN, .data.fd = wake};
-    if (epoll_ctl(engine->epoll, EPOLL_CTL_ADD, wake, &event) < 0) return -errno;
+    if (epoll_ctl(engine->epoll, EPOLL_CTL_ADD, wake, &event) < 0) {
+        int error = -errno;
+        curing_close(wake);
+        return error;
+    }
+    engine->wake = wake;
     return 0;
 }
 

@@ -27,6 +27,26 @@ static enum kind kind;
         exit(1);                                                                               \
     } while (0)
 
+// MARK: A kernel that refuses
+
+static int refusals;
+
+static bool is_eventfd(int fd) {
+    char link[64], name[64] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    return readlink(link, name, sizeof name - 1) > 0 && strcmp(name, "anon_inode:[eventfd]") == 0;
+}
+
+// The library's calls come here: so many times the kernel has no more room for the eventfd by which threads report.
+int epoll_ctl(int set, int operation, int fd, struct epoll_event *event) {
+    if (refusals > 0 && operation == EPOLL_CTL_ADD && is_eventfd(fd)) {
+        refusals--;
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, set, operation, fd, event);
+}
+
 // MARK: Submissions
 
 static void start(curing_ring *ring, uint8_t opcode, int fd, const void *address, uint64_t offset, uint32_t flags,
@@ -112,6 +132,44 @@ static void two_of_one_turn_have_a_thread_each(void) {
     }
 }
 
+// Threads report by an eventfd in the epoll set. Without it a completion would be there and nobody would look.
+static void a_ring_that_threads_cannot_report_to_says_so(void) {
+    curing_ring ring = make(EMULATED, CURING_OP_OPENAT);
+    refusals = 1;
+    start_open(&ring, "/dev/null", O_RDONLY, 0);
+    CHECK(await(&ring, 0) == -ENOSPC && refusals == 0);
+    start_open(&ring, "/dev/null", O_RDONLY, 1);
+    expect_open(&ring, 1);
+    curing_destroy(&ring);
+}
+
+// A file that is open under another number keeps its registration, and its events are nobody's: the set is made anew.
+// One in which threads cannot report is none.
+static void a_new_epoll_set_is_one_that_threads_report_to(void) {
+    curing_ring ring = make(EMULATED, CURING_OP_OPENAT);
+    int pair[2];
+    char byte = 0;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+    start_open(&ring, "/dev/null", O_RDONLY, 0);
+    expect_open(&ring, 0);
+    start(&ring, CURING_OP_RECV, pair[0], &byte, 0, 0, 1);
+    ring.sqes[(ring.sq_local_tail - 1) & ring.sq_mask].length = 1;
+    collect(&ring, 1000000);
+    start(&ring, CURING_OP_ASYNC_CANCEL, -1, NULL, 0, 0, 2);
+    ring.sqes[(ring.sq_local_tail - 1) & ring.sq_mask].address = 1;
+    CHECK(await(&ring, 1) == -ECANCELED);
+    int copy = dup(pair[0]);
+    close(pair[0]);
+    CHECK(write(pair[1], "a", 1) == 1);
+    refusals = 1;
+    while (refusals > 0) collect(&ring, 100000);
+    start_open(&ring, "/dev/null", O_RDONLY, 3);
+    expect_open(&ring, 3);
+    curing_destroy(&ring);
+    close(copy);
+    close(pair[1]);
+}
+
 int main(void) {
     // What hangs is ended by this.
     alarm(LONGEST);
@@ -119,6 +177,9 @@ int main(void) {
     for (kind = kind_from(0); kind < KINDS; kind = kind_from(kind + 1)) {
         two_of_one_turn_have_a_thread_each();
     }
+    kind = EMULATED;
+    a_ring_that_threads_cannot_report_to_says_so();
+    a_new_epoll_set_is_one_that_threads_report_to();
     remove_fifos();
     return 0;
 }
