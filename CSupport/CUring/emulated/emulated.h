@@ -3,9 +3,11 @@
 //     kernel.c       the table's four functions, the two queues
 //     submit.c       from a submission to its first attempt; cancellation
 //     attempt.c      each opcode as system calls that do not wait
+//     sockets.c      those of sockets
 //     numbers.c      descriptor numbers, and what is known of the files behind them
 //     readiness.c    descriptors that are waited for, through epoll
 //     verify.c       what is assumed of them, looked at again
+//     later.c        what no event tells of, and when it is looked at
 //     threads.c      what can only be done by waiting, on a few threads of the process
 //
 // An operation is attempted at once. If it would have to wait it is kept until epoll reports its
@@ -23,15 +25,23 @@ typedef struct engine engine;
 
 typedef enum place {
     PLACE_WAITING, // in its descriptor's list
+    PLACE_LATER,   // attempted again by the clock
     PLACE_QUEUED,  // waits for a thread
     PLACE_RUNNING, // a thread has it; it can no longer be cancelled
     PLACE_ENDED,   // a thread has handed it back
 } place;
 
+typedef enum outcome {
+    OUTCOME_DONE,   // operation->result holds the result
+    OUTCOME_WAIT,   // try again when operation->events occur
+    OUTCOME_LATER,  // try again after a while: there is no event for it
+    OUTCOME_BLOCKS, // only a thread can do it
+} outcome;
+
 // A submission that has not ended.
 typedef struct operation {
     curing_sqe sqe;
-    // In the descriptor's list, or in the queue of the threads.
+    // In the descriptor's list, in that of the later ones, or in the queue of the threads.
     struct operation *next, *previous;
     // In the table of all operations of the ring.
     struct operation *next_in_bucket;
@@ -44,8 +54,8 @@ typedef struct operation {
     int32_t result;
     // What is waited for (poll(2)).
     uint16_t events;
-    // The threads' lock, once it has left PLACE_WAITING. The ring's thread, which alone puts it there and takes it
-    // away, looks without the lock whether that is so.
+    // The threads' lock, from PLACE_QUEUED on. The ring's thread, which alone puts it elsewhere and takes it away
+    // from there, looks without the lock whether that is so.
     uint8_t place;
 } operation;
 
@@ -83,10 +93,16 @@ struct engine {
 
     descriptor *descriptors;
     uint32_t descriptor_count;
-    // Numbers of descriptors to verify, and when the first of them was added.
+    // Numbers of descriptors to verify.
     int32_t *unverified;
     uint32_t unverified_count, unverified_capacity;
-    uint64_t unverified_since;
+    // Operations that are attempted again by the clock, oldest first, and how long the next round is waited for.
+    operation *first_later, *last_later;
+    uint64_t later_pause;
+    // How much the threads had begun when it was looked at last.
+    uint64_t begun;
+    // When each of these is looked at, by curing_now; UINT64_MAX: not at all.
+    uint64_t verify_at, later_at, relieve_at;
 
     // All operations in flight, by user_data; a power of two of buckets.
     operation **buckets;
@@ -118,20 +134,14 @@ void emulated_submit(engine *engine, const curing_sqe *sqe);
 int32_t emulated_cancel(engine *engine, const curing_sqe *sqe);
 // Ends an operation that is in no list any more: posts its result and reuses its memory.
 void emulated_end(engine *engine, operation *operation, int32_t result);
-// Hands an operation that is in no list to a thread.
-void emulated_run(engine *engine, operation *operation);
+// Does with an operation that is in no list what the attempt at it has come to.
+void emulated_go_on(engine *engine, operation *operation, outcome outcome);
 // Remembers whether an operation that has ended took all there was.
 void emulated_note_drained(descriptor *known, const operation *ended);
 // What a cancelled or failed operation reports: bytes that were moved come first.
 int32_t emulated_failure(const operation *operation, int32_t error);
 
 // attempt.c
-
-typedef enum outcome {
-    OUTCOME_DONE,   // operation->result holds the result
-    OUTCOME_WAIT,   // try again when operation->events occur
-    OUTCOME_BLOCKS, // only a thread can do it
-} outcome;
 
 outcome emulated_attempt(operation *operation);
 // The same by calls that may wait, for threads. Returns the result.
@@ -175,8 +185,18 @@ int emulated_collect(engine *engine, int64_t timeout);
 bool emulated_verify_later(engine *engine, int32_t fd);
 // Verifies what is listed. True when anything has ended by that, of which no event will tell.
 bool emulated_verify(engine *engine);
-// For how many nanoseconds descriptors need not be looked at although there is no event; negative: for ever.
+
+// later.c
+
+// Attempts an operation that is in no list again after a while.
+void emulated_attempt_later(engine *engine, operation *operation);
+void emulated_unlist_later(engine *engine, operation *operation);
+// Ends what is to be attempted again with this descriptor with -ECANCELED; returns how many there were.
+int32_t emulated_cancel_later(engine *engine, int32_t fd);
+// For how many nanoseconds nothing need be looked at although there is no event; negative: for ever.
 int64_t emulated_patience(const engine *engine);
+// Looks at what it is time for. True when anything has ended by that.
+bool emulated_look(engine *engine);
 
 // threads.c
 
@@ -184,6 +204,8 @@ void emulated_threads_retain(void);
 void emulated_threads_release(void);
 // Hands an operation to a thread. Returns 0 or a negative errno.
 int emulated_threads_run(engine *engine, operation *operation);
+// Starts one thread more when operations are queued and none has begun since the last time.
+void emulated_threads_relieve(engine *engine);
 // True when the operation had not begun and is the caller's again.
 bool emulated_threads_withdraw(operation *operation);
 // Takes the operations that have ended, or null.

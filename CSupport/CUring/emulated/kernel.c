@@ -102,6 +102,7 @@ static int emulated_setup(curing_ring *ring, uint32_t sq_entries, uint32_t cq_en
     if (!engine) return -ENOMEM;
     engine->ring = ring;
     engine->epoll = engine->wake = -1;
+    engine->verify_at = engine->later_at = engine->relieve_at = UINT64_MAX;
     engine->bucket_count = 256;
     engine->overflow_capacity = 256;
     engine->buckets = calloc(engine->bucket_count, sizeof *engine->buckets);

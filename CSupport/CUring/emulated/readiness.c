@@ -113,8 +113,8 @@ void emulated_registration_failed(engine *engine, int32_t fd, int32_t error) {
         operation *operation = known->first;
         emulated_unlist(engine, operation);
         outcome outcome = emulated_attempt(operation);
-        if (outcome == OUTCOME_DONE) emulated_end(engine, operation, operation->result);
-        else emulated_run(engine, operation);
+        // Nor is there an event for one that would wait.
+        emulated_go_on(engine, operation, outcome == OUTCOME_WAIT ? OUTCOME_BLOCKS : outcome);
     }
 }
 
@@ -123,6 +123,7 @@ int32_t emulated_cancel_waiting(engine *engine, int32_t fd) {
 }
 
 void emulated_forget(engine *engine, int32_t fd) {
+    emulated_cancel_later(engine, fd);
     descriptor *known = emulated_descriptor(engine, fd);
     if (!known) return;
     // The kernel's ring would keep the file open for what waits on it. A number that is closed cannot
@@ -182,12 +183,8 @@ bool emulated_attempt_waiting(engine *engine, int32_t fd, uint16_t events) {
         }
         is_fruitful = true;
         emulated_unlist(engine, waiting);
-        if (outcome == OUTCOME_DONE) {
-            emulated_note_drained(&engine->descriptors[fd], waiting);
-            emulated_end(engine, waiting, waiting->result);
-        } else {
-            emulated_run(engine, waiting);
-        }
+        if (outcome == OUTCOME_DONE) emulated_note_drained(&engine->descriptors[fd], waiting);
+        emulated_go_on(engine, waiting, outcome);
     }
     return is_fruitful;
 }
@@ -241,8 +238,8 @@ static int wait_for_events(engine *engine, struct epoll_event *events, int64_t t
 int emulated_collect(engine *engine, int64_t timeout) {
     int64_t patience = emulated_patience(engine);
     if (patience == 0) {
-        if (emulated_verify(engine)) timeout = 0;
-        // Of what is to be asked again.
+        // There is no event for what has ended by that.
+        if (emulated_look(engine)) timeout = 0;
         patience = emulated_patience(engine);
     }
     if (patience >= 0 && (timeout < 0 || timeout > patience)) timeout = patience;

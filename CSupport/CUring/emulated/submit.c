@@ -77,8 +77,11 @@ int32_t emulated_failure(const operation *operation, int32_t error) {
 
 // Tries to cancel one operation. Returns 0 or -EALREADY.
 static int cancel(engine *engine, operation *found) {
-    if (__atomic_load_n(&found->place, __ATOMIC_RELAXED) == PLACE_WAITING) {
+    uint8_t place = __atomic_load_n(&found->place, __ATOMIC_RELAXED);
+    if (place == PLACE_WAITING) {
         emulated_unlist(engine, found);
+    } else if (place == PLACE_LATER) {
+        emulated_unlist_later(engine, found);
     } else if (!emulated_threads_withdraw(found)) {
         return -EALREADY;
     }
@@ -95,7 +98,7 @@ static int32_t cancel_by_user_data(engine *engine, uint64_t user_data) {
 
 static int32_t cancel_by_descriptor(engine *engine, int32_t fd) {
     if (fcntl(fd, F_GETFD) < 0) return -errno;
-    int32_t count = emulated_cancel_waiting(engine, fd);
+    int32_t count = emulated_cancel_waiting(engine, fd) + emulated_cancel_later(engine, fd);
     if (engine->on_threads == 0) return count;
     for (uint32_t i = 0; i < engine->bucket_count; i++) {
         operation *next;
@@ -120,32 +123,36 @@ int32_t emulated_cancel(engine *engine, const curing_sqe *sqe) {
 
 // MARK: Submission
 
-void emulated_run(engine *engine, operation *operation) {
-    int error = emulated_threads_run(engine, operation);
-    if (error < 0) emulated_end(engine, operation, emulated_failure(operation, error));
-}
-
 void emulated_note_drained(descriptor *known, const operation *ended) {
     bool is_short = ended->result > 0 && (uint32_t)ended->result < ended->sqe.length;
     if (ended->events == POLLIN) known->is_drained = is_short;
 }
 
+void emulated_go_on(engine *engine, operation *operation, outcome outcome) {
+    int error = 0;
+    switch (outcome) {
+    case OUTCOME_DONE:
+        emulated_end(engine, operation, operation->result);
+        return;
+    case OUTCOME_LATER:
+        emulated_attempt_later(engine, operation);
+        return;
+    case OUTCOME_WAIT:
+        error = emulated_wait(engine, operation);
+        // A file, of which a part was not in memory.
+        if (error == -EPERM) error = emulated_threads_run(engine, operation);
+        break;
+    case OUTCOME_BLOCKS:
+        error = emulated_threads_run(engine, operation);
+        break;
+    }
+    if (error < 0) emulated_end(engine, operation, emulated_failure(operation, error));
+}
+
 static void wait_or_run(engine *engine, const operation *attempted, outcome outcome) {
     operation *kept = keep(engine, attempted);
-    if (!kept) {
-        emulated_post(engine, attempted->sqe.user_data, emulated_failure(attempted, -ENOMEM));
-        return;
-    }
-    if (outcome == OUTCOME_WAIT) {
-        int error = emulated_wait(engine, kept);
-        if (error == 0) return;
-        if (error != -EPERM) {
-            emulated_end(engine, kept, emulated_failure(kept, error));
-            return;
-        }
-        // A file, of which a part was not in memory.
-    }
-    emulated_run(engine, kept);
+    if (kept) emulated_go_on(engine, kept, outcome);
+    else emulated_post(engine, attempted->sqe.user_data, emulated_failure(attempted, -ENOMEM));
 }
 
 // A file's close may have to write out what it holds; a socket's does not wait.

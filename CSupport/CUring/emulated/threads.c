@@ -15,8 +15,11 @@
 #include "../include/curing_linux.h"
 #include "emulated.h"
 
-// As many as there are slow calls at a time; more would wait for the same disk.
-enum { MOST_THREADS = 8, IDLE_SECONDS = 5, STACK_SIZE = 128 * 1024 };
+// As many as there are slow calls at a time; more would wait for the same disk. Only when nothing goes on, because each of
+// them is in a call that may never end, there are more.
+enum { USUAL_THREADS = 8, MOST_THREADS = 64, IDLE_SECONDS = 5, STACK_SIZE = 128 * 1024 };
+
+static const uint64_t relieve_after = 100000000;
 
 // Everything is protected by the lock, as is what emulated.h says of operations and engines.
 static struct {
@@ -27,6 +30,8 @@ static struct {
     // Operations in the queue; and threads that wait for one, also those that were woken and have not come round yet.
     uint32_t queued, idle;
     uint32_t rings, threads;
+    // Operations that threads have begun.
+    uint64_t begun;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
           .work = PTHREAD_COND_INITIALIZER,
           .threads_ended = PTHREAD_COND_INITIALIZER};
@@ -56,6 +61,7 @@ static operation *take(void) {
     if (pool.first) pool.first->previous = NULL;
     else pool.last = NULL;
     pool.queued--;
+    pool.begun++;
     move_to(taken, PLACE_RUNNING);
     return taken;
 }
@@ -166,7 +172,8 @@ int emulated_threads_run(engine *engine, operation *operation) {
     if (error < 0) return error;
     pthread_mutex_lock(&pool.lock);
     // Each that is idle takes one of those that are queued.
-    if (pool.queued >= pool.idle && pool.threads < MOST_THREADS) error = start_thread();
+    bool is_stuck = pool.queued >= pool.idle && pool.threads >= USUAL_THREADS;
+    if (pool.queued >= pool.idle && !is_stuck) error = start_thread();
     // With a thread that serves others the work is done later.
     if (error == 0 || pool.threads > 0) {
         error = 0;
@@ -179,9 +186,22 @@ int emulated_threads_run(engine *engine, operation *operation) {
         pool.queued++;
         pthread_cond_signal(&pool.work);
         engine->on_threads++;
+        if (is_stuck && engine->relieve_at == UINT64_MAX) {
+            engine->begun = pool.begun;
+            engine->relieve_at = curing_now() + relieve_after;
+        }
     }
     pthread_mutex_unlock(&pool.lock);
     return error;
+}
+
+void emulated_threads_relieve(engine *engine) {
+    pthread_mutex_lock(&pool.lock);
+    bool is_stuck = pool.queued > pool.idle;
+    if (is_stuck && pool.begun == engine->begun && pool.threads < MOST_THREADS) (void)start_thread();
+    engine->begun = pool.begun;
+    engine->relieve_at = is_stuck ? curing_now() + relieve_after : UINT64_MAX;
+    pthread_mutex_unlock(&pool.lock);
 }
 
 static bool withdraw(operation *operation) {

@@ -22,7 +22,7 @@ bool emulated_verify_later(engine *engine, int32_t fd) {
         engine->unverified = larger;
         engine->unverified_capacity = capacity;
     }
-    if (engine->unverified_count == 0) engine->unverified_since = curing_now();
+    if (engine->unverified_count == 0) engine->verify_at = curing_now() + verify_after;
     engine->unverified[engine->unverified_count++] = fd;
     known->is_unverified = true;
     known->had_event = false;
@@ -34,7 +34,6 @@ bool emulated_verify_later(engine *engine, int32_t fd) {
 bool emulated_verify(engine *engine) {
     uint32_t number = engine->unverified_count, in_flight = engine->in_flight;
     engine->unverified_count = 0;
-    engine->unverified_since = curing_now();
     for (uint32_t i = 0; i < number; i++) {
         int32_t fd = engine->unverified[i];
         descriptor *known = &engine->descriptors[fd];
@@ -49,12 +48,6 @@ bool emulated_verify(engine *engine) {
         if (error < 0) emulated_registration_failed(engine, fd, error);
         if (error > 0) emulated_attempt_waiting(engine, fd, POLLERR);
     }
+    engine->verify_at = engine->unverified_count > 0 ? curing_now() + verify_after : UINT64_MAX;
     return engine->in_flight < in_flight;
-}
-
-int64_t emulated_patience(const engine *engine) {
-    // What nobody waits for can be wrong for as long as it likes.
-    if (engine->unverified_count == 0 || engine->in_flight == 0) return -1;
-    uint64_t age = curing_now() - engine->unverified_since;
-    return age < verify_after ? (int64_t)(verify_after - age) : 0;
 }

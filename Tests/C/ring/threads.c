@@ -15,7 +15,7 @@
 
 #include "kinds.h"
 
-enum { MOST = 40, LONGEST = 120, PENDING = INT32_MAX };
+enum { MOST = 40, SLOW = 12, LONGEST = 60, PENDING = INT32_MAX };
 
 static int32_t results[MOST];
 static enum kind kind;
@@ -132,6 +132,22 @@ static void two_of_one_turn_have_a_thread_each(void) {
     }
 }
 
+// Each of them is in a call that does not end, and there are more than the usual number of threads.
+static void what_may_never_end_keeps_nothing_else_waiting(void) {
+    curing_ring ring = make(kind, CURING_OP_OPENAT);
+    for (int i = 0; i < SLOW; i++) start_slow(&ring, fifos[i], (uint64_t)i);
+    for (int round = 0; round < 3; round++) {
+        start_open(&ring, "/dev/null", O_RDONLY, SLOW);
+        expect_open(&ring, SLOW);
+    }
+    for (int i = 0; i < SLOW; i++) CHECK(results[i] == PENDING);
+    for (int i = 0; i < SLOW; i++) {
+        open_other_end(fifos[i]);
+        expect_open(&ring, (uint64_t)i);
+    }
+    curing_destroy(&ring);
+}
+
 // Threads report by an eventfd in the epoll set. Without it a completion would be there and nobody would look.
 static void a_ring_that_threads_cannot_report_to_says_so(void) {
     curing_ring ring = make(EMULATED, CURING_OP_OPENAT);
@@ -176,6 +192,7 @@ int main(void) {
     make_fifos();
     for (kind = kind_from(0); kind < KINDS; kind = kind_from(kind + 1)) {
         two_of_one_turn_have_a_thread_each();
+        what_may_never_end_keeps_nothing_else_waiting();
     }
     kind = EMULATED;
     a_ring_that_threads_cannot_report_to_says_so();
