@@ -162,6 +162,19 @@ outcome emulated_attempt(operation *operation) {
     }
 }
 
+// The kernel's ring opens with O_NONBLOCK first, unless that could make or empty a file, and takes the flag away again:
+// a pipe with a name is opened without its other end, or refused with ENXIO.
+static int32_t open_file(const curing_sqe *sqe, const char *path) {
+    int flags = (int)sqe->operation_flags;
+    mode_t mode = (mode_t)sqe->length;
+    const int makes = O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY);
+    if (flags & (makes | O_NONBLOCK | O_PATH)) return result_of(openat(sqe->fd, path, flags, mode));
+    int32_t fd = result_of(openat(sqe->fd, path, flags | O_NONBLOCK, mode));
+    if (fd == -EAGAIN) return result_of(openat(sqe->fd, path, flags, mode));
+    if (fd >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    return fd;
+}
+
 int32_t emulated_run_blocking(operation *operation) {
     const curing_sqe *sqe = &operation->sqe;
     const char *path = (const char *)(uintptr_t)sqe->address;
@@ -176,8 +189,7 @@ int32_t emulated_run_blocking(operation *operation) {
         return result_of(sqe->operation_flags & 1 /* IORING_FSYNC_DATASYNC */ ? fdatasync(sqe->fd)
                                                                               : fsync(sqe->fd));
     case CURING_OP_OPENAT: {
-        int32_t fd = result_of(
-            openat(sqe->fd, path, (int)sqe->operation_flags, (mode_t)sqe->length));
+        int32_t fd = open_file(sqe, path);
         if (fd >= 0) curing_descriptor_changed(fd);
         return fd;
     }

@@ -148,6 +148,21 @@ static void what_may_never_end_keeps_nothing_else_waiting(void) {
     curing_destroy(&ring);
 }
 
+static void an_open_does_not_wait_for_the_other_end(void) {
+    curing_ring ring = make(kind, CURING_OP_OPENAT);
+    start_open(&ring, fifos[0], O_WRONLY, 0);
+    CHECK(await(&ring, 0) == -ENXIO);
+    start_open(&ring, fifos[0], O_RDONLY, 1);
+    CHECK(await(&ring, 1) >= 0 && !(fcntl(results[1], F_GETFL) & O_NONBLOCK));
+    start_open(&ring, fifos[0], O_WRONLY, 0);
+    expect_open(&ring, 0);
+    close(results[1]);
+    start_open(&ring, fifos[0], O_RDONLY | O_NONBLOCK, 1);
+    CHECK(await(&ring, 1) >= 0 && (fcntl(results[1], F_GETFL) & O_NONBLOCK));
+    close(results[1]);
+    curing_destroy(&ring);
+}
+
 // Threads report by an eventfd in the epoll set. Without it a completion would be there and nobody would look.
 static void a_ring_that_threads_cannot_report_to_says_so(void) {
     curing_ring ring = make(EMULATED, CURING_OP_OPENAT);
@@ -193,6 +208,7 @@ int main(void) {
     for (kind = kind_from(0); kind < KINDS; kind = kind_from(kind + 1)) {
         two_of_one_turn_have_a_thread_each();
         what_may_never_end_keeps_nothing_else_waiting();
+        an_open_does_not_wait_for_the_other_end();
     }
     kind = EMULATED;
     a_ring_that_threads_cannot_report_to_says_so();
