@@ -670,6 +670,9 @@ int64_t ringlet_read(int32_t descriptor, void *buffer, size_t size, int64_t offs
  * A pipe or socket without a reader gives -EPIPE, and SIGPIPE as write(2) does, whose default action
  * ends the process: ignore that signal, or use ringlet_send() for sockets.
  *
+ * On io_uring a write to a terminal that has room for a part of it stops the worker, and its deadline with it, until
+ * the rest has been read: write to terminals from a thread of your own, or make them O_NONBLOCK.
+ *
  * Returns: the number of bytes; a status as above; -EINVAL for an offset below -1.
  */
 int64_t ringlet_write(int32_t descriptor, const void *buffer, size_t size, int64_t offset,

@@ -1,8 +1,8 @@
 // What no event tells of, and when it is looked at.
 //
-// A connect to a UNIX listener whose backlog is full waits for room in it, and nothing reports that. A thread in connect(2)
-// would be told, but no cancel and no deadline reaches it there. So it is attempted again and again, after pauses that
-// double from one millisecond to sixteen.
+// A connect to a UNIX listener whose backlog is full waits for room in it, and nothing reports that. A thread in
+// connect(2) would be told, but no cancel and no deadline reaches it there. So it is attempted again and again, after
+// pauses that double from one millisecond to sixteen.
 
 #include <errno.h>
 #include <stdlib.h>

@@ -15,8 +15,8 @@
 #include "../include/curing_linux.h"
 #include "emulated.h"
 
-// As many as there are slow calls at a time; more would wait for the same disk. Only when nothing goes on, because each of
-// them is in a call that may never end, there are more.
+// As many as there are slow calls at a time; more would wait for the same disk. Only when nothing goes on, because each
+// of them is in a call that may never end, there are more.
 enum { USUAL_THREADS = 8, MOST_THREADS = 64, IDLE_SECONDS = 5, STACK_SIZE = 128 * 1024 };
 
 static const uint64_t relieve_after = 100000000;

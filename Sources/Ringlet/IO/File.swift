@@ -82,7 +82,8 @@ public final class File: Sendable {
 
     /// Writes all of the buffer's data from `offset` on.
     ///
-    /// When it throws, part of the data may have been written.
+    /// When it throws, part of the data may have been written. On io_uring a write to a terminal that has room for a
+    /// part of it stops the worker until the rest has been read: give such writes to a ``ThreadPool``.
     @available(*, noasync, message: "in a task, await write(_:at:)")
     public func write(_ buffer: borrowing Buffer, at offset: UInt64, deadline: Deadline = .never) throws
     {
@@ -100,7 +101,8 @@ public final class File: Sendable {
 
     /// Writes all of the buffer's data from `offset` on.
     ///
-    /// When it throws, part of the data may have been written.
+    /// When it throws, part of the data may have been written. On io_uring a write to a terminal that has room for a
+    /// part of it stops the worker until the rest has been read: give such writes to a ``ThreadPool``.
     public func write(_ buffer: borrowing Buffer, at offset: UInt64, deadline: Deadline = .never)
         async throws
     {

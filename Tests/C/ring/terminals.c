@@ -1,0 +1,103 @@
+// A write to a terminal that nobody reads takes what there is room for, and the next one waits: on the emulated ring,
+// and where it emulates the write. The kernel's ring stays in such a write until it has written all (ringlet_write).
+
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "kinds.h"
+
+enum { LONGEST = 60, LARGE = 1 << 20, PENDING = INT32_MAX };
+
+static char bytes[LARGE];
+static int32_t results[3];
+static enum kind kind;
+
+#define CHECK(condition)                                                                       \
+    do {                                                                                       \
+        if (condition) break;                                                                  \
+        fprintf(stderr, "%s, %s:%d: %s\n", names[kind], __func__, __LINE__, #condition);       \
+        exit(1);                                                                               \
+    } while (0)
+
+static void open_terminal(int ends[2]) {
+    struct termios attributes;
+    ends[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CHECK(ends[0] >= 0 && grantpt(ends[0]) == 0 && unlockpt(ends[0]) == 0);
+    ends[1] = open(ptsname(ends[0]), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CHECK(ends[1] >= 0 && tcgetattr(ends[1], &attributes) == 0);
+    cfmakeraw(&attributes);
+    CHECK(tcsetattr(ends[1], TCSANOW, &attributes) == 0);
+}
+
+static void start(curing_ring *ring, uint8_t opcode, int fd, const void *address, uint32_t length, uint64_t user_data) {
+    results[user_data] = PENDING;
+    curing_fill(curing_next_sqe(ring, 0), opcode, fd, (uint64_t)(uintptr_t)address, length,
+                opcode == CURING_OP_WRITE ? UINT64_MAX : 0, 0, user_data);
+}
+
+static void collect(curing_ring *ring, int64_t timeout) {
+    (void)curing_enter(ring, true, timeout);
+    for (; curing_available(ring); curing_consume(ring, 1)) {
+        const curing_cqe *completion = curing_completion(ring, 0);
+        results[completion->user_data] = completion->result;
+    }
+}
+
+// The result of this operation, which ends by itself.
+static int32_t await(curing_ring *ring, uint64_t user_data) {
+    while (results[user_data] == PENDING) collect(ring, -1);
+    return results[user_data];
+}
+
+// Writes until there is no room, and leaves a write that waits. Returns how much has been written.
+static long fill(curing_ring *ring, int fd, uint32_t length) {
+    long written = 0;
+    for (;;) {
+        start(ring, CURING_OP_WRITE, fd, bytes, length, 0);
+        // The terminal makes room a moment later for what it has taken.
+        collect(ring, 20000000);
+        if (results[0] == PENDING) return written;
+        CHECK(results[0] > 0 && (length < LARGE || results[0] < LARGE));
+        written += results[0];
+    }
+}
+
+static void a_write_takes_what_there_is_room_for(void) {
+    curing_ring ring = make(kind, CURING_OP_WRITE);
+    int ends[2];
+    open_terminal(ends);
+    long written = fill(&ring, ends[1], LARGE);
+    CHECK(written > 0);
+    start(&ring, CURING_OP_ASYNC_CANCEL, -1, (void *)0, 0, 1);
+    CHECK(await(&ring, 0) == -ECANCELED && await(&ring, 1) == 0);
+    // It goes on when somebody reads.
+    written += fill(&ring, ends[1], 100);
+    static char sink[LARGE];
+    long taken = 0;
+    while (taken < written) {
+        ssize_t count = read(ends[0], sink, sizeof sink);
+        CHECK(count > 0);
+        taken += count;
+    }
+    CHECK(await(&ring, 0) > 0);
+    // It has left the file as it was.
+    CHECK(!(fcntl(ends[1], F_GETFL) & O_NONBLOCK));
+    curing_destroy(&ring);
+    close(ends[1]);
+    close(ends[0]);
+}
+
+int main(void) {
+    // What hangs is ended by this.
+    alarm(LONGEST);
+    memset(bytes, 'x', sizeof bytes);
+    for (kind = kind_from(EMULATED); kind < KINDS; kind = kind_from(kind + 1)) a_write_takes_what_there_is_room_for();
+    return 0;
+}
