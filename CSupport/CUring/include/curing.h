@@ -72,9 +72,8 @@ typedef struct curing_kernel {
 const curing_kernel *curing_io_uring(void);
 
 // A program that reads the same submissions and writes the same completions, for where io_uring
-// is refused: by epoll(7), calls that do not wait, and a few threads for files. It differs from
-// the kernel's in one thing: an operation does not keep its file open, so one that waits on a
-// descriptor while that is closed through the ring ends with -ECANCELED.
+// is refused: by epoll(7), calls that do not wait, and a few threads for files. In what it differs from
+// the kernel's is listed in Sources/Ringlet/Ringlet.docc/KernelRequirements.md.
 const curing_kernel *curing_emulated(void);
 
 // What a request comes to as system calls that may block: for those on files, and for kernels that carry them out at once.
