@@ -109,6 +109,7 @@ user=$((user + 3 * ${#memories[@]}))
 for cause in EPERM ENOSYS EACCES; do
     echo_server "echo, io_uring refused with $cause" "kernel: emulated.*refused" 2 --io-uring "$cause"
 done
+echo_server "echo, 64 descriptors" "$why" 2 --descriptors 64
 RINGLET_KERNEL=emulated echo_server "echo, io_uring kills" "kernel: emulated.*asked for" 2 --io-uring kill
 
 for memory in "${memories[@]}"; do
