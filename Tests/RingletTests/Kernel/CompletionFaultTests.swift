@@ -33,7 +33,7 @@ import Testing
         async throws
     {
         let script = [KernelFault.completionsOverflow(beyond: 1).at(times: .max)]
-        try await FaultyScheduler.run(kernel, script) { _ in
+        let overflows = try await FaultyScheduler.run(kernel, script) { faulty in
             let (client, server) = try connectedPair()
             let readers = (0..<20).map { _ in
                 Fiber {
@@ -44,7 +44,9 @@ import Testing
             try client.write(Stream.buffer(count: 20))
             // The worker has something ready all the time.
             try yieldUntil("all have read") { readers.allSatisfy(\.isFinished) }
+            return faulty.faults.count(.completionsOverflow(beyond: 1))
         }
+        #expect(overflows > 0)
     }
 
     @Test(arguments: KernelPreference.underFaults)
