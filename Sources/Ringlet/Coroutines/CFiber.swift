@@ -220,11 +220,10 @@ public enum CCurrent {
 }
 
 extension Completion {
-    /// The result as C sees it: a cancellation is split by who asked for it. A request that blocks
-    /// in a thread of the kernel says EINTR when it is cancelled.
+    /// The result as C sees it: a cancellation is split by who asked for it.
     var code: Int32 {
         let cancelled = -Errno.canceled.rawValue
-        guard result == cancelled || result == -Errno.interrupted.rawValue else { return result }
+        guard isEarlyEnd else { return result }
         return switch reason {
         case .user, .shutdown: cancelled
         case .deadline: -Errno.timedOut.rawValue

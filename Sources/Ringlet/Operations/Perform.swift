@@ -3,9 +3,8 @@ import SystemPackage
 extension Completion {
     /// What a failed wait throws.
     func error(_ deadline: Deadline) -> any Error {
-        // A request that blocks in a kernel thread ends with EINTR when it is cancelled.
         switch reason {
-        case _ where result != -125 && result != -4: Errno(rawValue: -result)
+        case _ where !isEarlyEnd: Errno(rawValue: -result)
         case .user, .shutdown: FiberRef.current?.cancellationError ?? CancellationError()
         case .deadline: TimeoutError(deadline: deadline)
         case .fork: SchedulerError.forkedChild
@@ -19,8 +18,12 @@ extension Completion {
         if result < 0 { throw error(deadline) }
     }
 
-    /// ECANCELED, or EINTR as above, although neither the caller nor a deadline asked for it.
-    var isUnexplainedCancel: Bool { (result == -125 || result == -4) && reason == .none }
+    /// ECANCELED; or that a thread of the kernel was interrupted, which is how a request ends that blocks there and is
+    /// cancelled: EINTR, and for an open ERESTARTSYS (512), which system calls do not show.
+    var isEarlyEnd: Bool { result == -125 || result == -4 || result == -512 }
+
+    /// The same, although neither the caller nor a deadline asked for it.
+    var isUnexplainedCancel: Bool { isEarlyEnd && reason == .none }
 }
 
 // MARK: - Fibers
