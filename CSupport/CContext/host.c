@@ -8,6 +8,7 @@
 #include "swift_runtime.h"
 
 #include <string.h>
+#include <unistd.h>
 
 // `cctx_pending` of FiberHost.swift: runs the closure that the fiber wants awaited.
 extern const async_function_pointer cctx_pendingTu __attribute__((weak));
@@ -37,10 +38,19 @@ void cctx_host_cancel(void *task) { swift_task_cancel(task); }
 
 void cctx_host_returned(void) { __asm__ volatile("" ::: "memory"); }
 
+void cctx_trap_other_task(void) {
+    static const char message[] = "ringlet: a fiber waits in a task that its own code has started, by Task.immediate; in a "
+                                  "task, await the wait instead\n";
+    ssize_t ignored = write(STDERR_FILENO, message, sizeof message - 1);
+    (void)ignored;
+    __builtin_trap();
+}
+
 static ASYNC_CALL void host_check(ASYNC_CONTEXT async_context *context, SWIFT_CONTEXT void *error);
 
 static ASYNC_CALL void host_run(ASYNC_CONTEXT async_context *context, SWIFT_CONTEXT void *error) {
     cctx_fiber_run(context->fiber);
+    if (swift_task_getCurrent() != context->fiber->task) cctx_trap_other_task();
     TAIL host_check(context, error);
 }
 

@@ -180,6 +180,10 @@ static inline void cctx_fiber_run(cctx_fiber *fiber) {
     cctx_this_host_thread.running = NULL;
 }
 
+// Ends the process: a fiber has stopped in the middle of another task, which runs on its stack because it was started
+// immediately. Both would go on with the wrong task, and free each other's memory.
+__attribute__((noreturn, cold)) void cctx_trap_other_task(void);
+
 // Begins or resumes a fiber on the slot rung. True when the fiber ended or wants an await: the caller
 // then runs the task's job, which continues in the host.
 static inline bool cctx_fiber_resume_by_slot(cctx_fiber *fiber) {
@@ -187,6 +191,7 @@ static inline bool cctx_fiber_resume_by_slot(cctx_fiber *fiber) {
     void *previous = *slot;
     *slot = fiber->task;
     cctx_fiber_run(fiber);
+    if (__builtin_expect(*slot != fiber->task, 0)) cctx_trap_other_task();
     *slot = previous;
     return fiber->context.finished || fiber->wants_await;
 }

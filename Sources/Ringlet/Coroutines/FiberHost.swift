@@ -129,6 +129,7 @@ enum FiberHost {
                 if worker.shared.debug != nil { worker.steppingFiber = fiber.owner.shown }
             }
             unsafe cctx_fiber_run(fiber.record)
+            if unsafe cctx_host_current_task() != fiber.record.pointee.task { cctx_trap_other_task() }
             if unsafe fiber.record.pointee.context.finished { return }
             if unsafe fiber.record.pointee.wants_await {
                 await fiber.owner.takePendingAwait()()

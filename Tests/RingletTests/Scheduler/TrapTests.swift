@@ -78,6 +78,24 @@ import Testing
         expect(result, says: "TCPListener.accept()", "without `await`", "await it in a task")
     }
 
+    private static let waits: [@Sendable () throws -> Void] = [
+        { try Fiber.yield() }, { try Fiber.sleep(for: .seconds(1)) }, { try Event().wait() }, { try Fiber.await {} },
+    ]
+
+    /// Until its first `await` such a task runs on the stack of the fiber that has started it.
+    @Test(arguments: 0..<4)
+    func `a synchronous wait in a task that a fiber starts immediately names the rule`(number: Int) async throws {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { [number] in
+            try await Scheduler.run { () throws in
+                let task = Task.immediate(executorPreference: Scheduler.current?.taskExecutor) {
+                    try Self.waits[number]()
+                }
+                try Fiber.await { try await task.value }
+            }
+        }
+        try expectReport(result, says: "a fiber waits in a task that its own code has started, by Task.immediate")
+    }
+
     @Test func `a fiber outside a scheduler names the way in`() async {
         let result = await #expect(
             processExitsWith: .failure, observing: [\.standardErrorContent]
