@@ -49,7 +49,7 @@ static int64_t every_wait(void *user_data)
     char byte;
     REQUIRE_EQUAL(ringlet_is_cancelled(), 0);
     REQUIRE(pipe(pipes) == 0);
-    __atomic_store_n(waiting, 1, __ATOMIC_RELEASE);
+    set_flag(waiting);
     REQUIRE_EQUAL(ringlet_read(pipes[0], &byte, 1, -1, INT64_MAX), -ECANCELED);
     REQUIRE_EQUAL(ringlet_is_cancelled(), 1);
     REQUIRE_EQUAL(ringlet_read(pipes[0], &byte, 1, -1, INT64_MAX), -ECANCELED);
@@ -70,7 +70,7 @@ static int64_t every_wait(void *user_data)
 static int64_t compute(void *user_data)
 {
     int *running = user_data;
-    __atomic_store_n(running, 1, __ATOMIC_RELEASE);
+    set_flag(running);
     while (ringlet_is_cancelled() == 0) {
     }
     return ringlet_is_cancelled();
@@ -106,12 +106,6 @@ static int64_t alternate(void *user_data)
     return 0;
 }
 
-static void wait_for(int *flag)
-{
-    while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE)) usleep(100);
-    usleep(5000);
-}
-
 int main(void)
 {
     REQUIRE_EQUAL(run(cancel_before_start, NULL), 0);
@@ -120,7 +114,7 @@ int main(void)
 
     /* During a sleep, after the end, and after the release. */
     uint64_t task = spawn(scheduler, sleep_for_ever, NULL);
-    usleep(5000);
+    let_begin(scheduler);
     REQUIRE_EQUAL(ringlet_task_cancel(task), 0);
     REQUIRE_EQUAL(join(task), -ECANCELED);
     REQUIRE_EQUAL(ringlet_task_cancel(task), 0);
@@ -129,20 +123,21 @@ int main(void)
 
     int flag = 0;
     task = spawn(scheduler, every_wait, &flag);
-    wait_for(&flag);
+    let_begin(scheduler);
+    REQUIRE(flag == 1);
     REQUIRE_EQUAL(ringlet_task_cancel(task), 0);
     REQUIRE_EQUAL(join_and_release(task), 42);
 
     flag = 0;
     task = spawn(scheduler, compute, &flag);
-    wait_for(&flag);
+    await_flag(&flag);
     REQUIRE_EQUAL(ringlet_task_cancel(task), 0);
     REQUIRE_EQUAL(join_and_release(task), 1);
 
     /* Cancelling who joins leaves the joined alone. */
     uint64_t sleeper = spawn(scheduler, sleep_for_ever, NULL);
     uint64_t joiner = spawn(scheduler, join_sleeper, &sleeper);
-    usleep(5000);
+    let_begin(scheduler);
     REQUIRE_EQUAL(ringlet_task_cancel(joiner), 0);
     REQUIRE_EQUAL(join_and_release(joiner), -ECANCELED);
     REQUIRE_EQUAL(ringlet_task_join(sleeper, NULL, 0), -ETIMEDOUT);

@@ -88,6 +88,14 @@ static inline int64_t join_and_release(uint64_t task)
     return result;
 }
 
+/* Waits until another thread or a task has set the flag. */
+static inline void await_flag(int *flag)
+{
+    while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE)) usleep(100);
+}
+
+static inline void set_flag(int *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELEASE); }
+
 /* Runs one function as a coroutine of a scheduler of its own, and returns its result. */
 static inline int64_t run(ringlet_function function, void *user_data)
 {
@@ -141,5 +149,11 @@ static inline int64_t sleep_for_ever(void *user_data)
 static inline int64_t return_number(void *user_data) { return (int64_t)(intptr_t)user_data; }
 
 static inline void *as_pointer(int64_t number) { return (void *)(intptr_t)number; }
+
+/* What was spawned before has begun by now, and waits, if the scheduler has one worker: it takes turns. */
+static inline void let_begin(ringlet_scheduler *scheduler)
+{
+    REQUIRE_EQUAL(join_and_release(spawn(scheduler, return_number, as_pointer(1))), 1);
+}
 
 #endif

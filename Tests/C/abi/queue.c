@@ -45,6 +45,7 @@ static void drain_as_event_loop(ringlet_scheduler *scheduler, ringlet_queue *que
 }
 
 static ringlet_queue *inner_queue;
+static int inner_waits_for_ever;
 
 static int64_t wait_inside(void *user_data)
 {
@@ -58,6 +59,7 @@ static int64_t wait_inside(void *user_data)
     REQUIRE_EQUAL(ringlet_queue_wait(inner_queue, &record, 1, soon()), 1);
     REQUIRE_EQUAL(record.result, 8);
     REQUIRE_EQUAL(ringlet_task_release(task), 0);
+    set_flag(&inner_waits_for_ever);
     return ringlet_queue_wait(inner_queue, &record, 1, INT64_MAX);
 }
 
@@ -97,10 +99,15 @@ static void destroyed_early(ringlet_scheduler *scheduler)
 
 static void ignore(int number) { (void)number; }
 
+static int has_returned;
+
+/* Until the wait has noticed: the first may come before it. */
 static void *interrupt(void *thread)
 {
-    usleep(30 * 1000);
-    pthread_kill(*(pthread_t *)thread, SIGUSR1);
+    while (!__atomic_load_n(&has_returned, __ATOMIC_ACQUIRE)) {
+        pthread_kill(*(pthread_t *)thread, SIGUSR1);
+        usleep(1000);
+    }
     return NULL;
 }
 
@@ -154,7 +161,7 @@ int main(void)
     /* From a coroutine. */
     REQUIRE_EQUAL(ringlet_queue_create(&inner_queue), 0);
     task = spawn(scheduler, wait_inside, NULL);
-    usleep(30 * 1000);
+    await_flag(&inner_waits_for_ever);
     REQUIRE_EQUAL(ringlet_task_cancel(task), 0);
     REQUIRE_EQUAL(join_and_release(task), -ECANCELED);
     ringlet_queue_destroy(inner_queue);
@@ -165,6 +172,7 @@ int main(void)
     pthread_t self = pthread_self(), other;
     REQUIRE(pthread_create(&other, NULL, interrupt, &self) == 0);
     REQUIRE_EQUAL(ringlet_queue_wait(queue, &record, 1, soon()), -EINTR);
+    set_flag(&has_returned);
     REQUIRE(pthread_join(other, NULL) == 0);
 
     /* A shutdown delivers what was asked for. */

@@ -9,11 +9,22 @@ static int64_t shut_down_from_inside(void *user_data)
 }
 
 /* Holds its thread, and does not look at anything. */
+static int has_begun, may_end;
+
 static int64_t hold_thread(void *user_data)
 {
     (void)user_data;
-    usleep(300 * 1000);
+    set_flag(&has_begun);
+    await_flag(&may_end);
     return 3;
+}
+
+static uint64_t spawn_holder(ringlet_scheduler *scheduler)
+{
+    has_begun = may_end = 0;
+    uint64_t task = spawn(scheduler, hold_thread, NULL);
+    await_flag(&has_begun);
+    return task;
 }
 
 static void *shut_down(void *scheduler)
@@ -54,27 +65,28 @@ int main(void)
 
     /* What does not end in time is reported, and can be waited for again. */
     scheduler = make_scheduler(1);
-    task = spawn(scheduler, hold_thread, NULL);
-    usleep(50 * 1000);
+    task = spawn_holder(scheduler);
     REQUIRE_EQUAL(ringlet_scheduler_shutdown(scheduler, after_milliseconds(20)), -ETIMEDOUT);
     REQUIRE_EQUAL(ringlet_scheduler_shutdown(scheduler, 0), -ETIMEDOUT);
+    set_flag(&may_end);
     REQUIRE_EQUAL(ringlet_scheduler_shutdown(scheduler, soon()), 0);
     REQUIRE_EQUAL(ringlet_scheduler_destroy(scheduler), 0);
     REQUIRE_EQUAL(join_and_release(task), 3);
 
     /* Given up while something is left: that runs on. */
     scheduler = make_scheduler(1);
-    task = spawn(scheduler, hold_thread, NULL);
-    usleep(50 * 1000);
+    task = spawn_holder(scheduler);
     REQUIRE_EQUAL(ringlet_scheduler_shutdown(scheduler, 0), -ETIMEDOUT);
     REQUIRE_EQUAL(ringlet_scheduler_destroy(scheduler), 0);
+    set_flag(&may_end);
     REQUIRE_EQUAL(join_and_release(task), 3);
 
     /* Two threads shut down at once: both return when it is over. */
     scheduler = make_scheduler(2);
-    task = spawn(scheduler, hold_thread, NULL);
+    task = spawn_holder(scheduler);
     pthread_t other;
     REQUIRE(pthread_create(&other, NULL, shut_down, scheduler) == 0);
+    set_flag(&may_end);
     shut_down(scheduler);
     REQUIRE(pthread_join(other, NULL) == 0);
     REQUIRE_EQUAL(ringlet_scheduler_destroy(scheduler), 0);
