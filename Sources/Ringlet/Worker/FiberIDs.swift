@@ -1,15 +1,17 @@
 import Synchronization
 
 /// The ids that a worker gives to the fibers which are made on it, taken from those of the process by the block: workers
-/// which spawn would otherwise write to one place for each fiber.
+/// which spawn would otherwise write to one place for each fiber. The blocks double up to 64 ids, so that those of small
+/// programs are small.
 struct FiberIDs {
-    private static let blockSize: UInt64 = 64
+    private static let largestBlock: UInt64 = 64
 
     /// How many ids were given out to workers and others.
     private static let given = Atomic<UInt64>(0)
 
     private var last: UInt64 = 0
     private var left: UInt64 = 0
+    private var blockSize: UInt64 = 1
 
     /// Never 0.
     @inline(__always)
@@ -22,8 +24,9 @@ struct FiberIDs {
 
     @inline(never)
     private mutating func takeBlock() {
-        last = Self.given.wrappingAdd(Self.blockSize, ordering: .relaxed).oldValue
-        left = Self.blockSize
+        last = Self.given.wrappingAdd(blockSize, ordering: .relaxed).oldValue
+        left = blockSize
+        blockSize = min(blockSize * 2, Self.largestBlock)
     }
 
     /// For a fiber that is made elsewhere than on a worker.
