@@ -13,22 +13,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "kinds.h"
+#include "outcomes.h"
 
-enum { MANY = 12, LONGEST = 60, PENDING = INT32_MAX };
+enum { MANY = 12 };
 
-static int32_t results[MANY + 2];
-static enum kind kind;
 static struct sockaddr_un address;
 static socklen_t size;
 static int listener, first;
-
-#define CHECK(condition)                                                                       \
-    do {                                                                                       \
-        if (condition) break;                                                                  \
-        fprintf(stderr, "%s, %s:%d: %s\n", names[kind], __func__, __LINE__, #condition);       \
-        exit(1);                                                                               \
-    } while (0)
 
 static int make_socket(void) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -59,20 +50,6 @@ static void start(curing_ring *ring, uint8_t opcode, int fd, uint64_t target, ui
     results[user_data] = PENDING;
     curing_fill(curing_next_sqe(ring, 0), opcode, fd, connects ? (uint64_t)(uintptr_t)&address : target, 0,
                 connects ? size : 0, flags, user_data);
-}
-
-static void collect(curing_ring *ring, int64_t timeout) {
-    (void)curing_enter(ring, true, timeout);
-    for (; curing_available(ring); curing_consume(ring, 1)) {
-        const curing_cqe *completion = curing_completion(ring, 0);
-        results[completion->user_data] = completion->result;
-    }
-}
-
-// The result of this operation, which ends by itself.
-static int32_t await(curing_ring *ring, uint64_t user_data) {
-    while (results[user_data] == PENDING) collect(ring, -1);
-    return results[user_data];
 }
 
 static bool is_cancelled(int32_t result) {

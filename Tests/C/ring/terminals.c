@@ -11,20 +11,11 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "kinds.h"
+#include "outcomes.h"
 
-enum { LONGEST = 60, LARGE = 1 << 20, PENDING = INT32_MAX };
+enum { LARGE = 1 << 20 };
 
 static char bytes[LARGE];
-static int32_t results[3];
-static enum kind kind;
-
-#define CHECK(condition)                                                                       \
-    do {                                                                                       \
-        if (condition) break;                                                                  \
-        fprintf(stderr, "%s, %s:%d: %s\n", names[kind], __func__, __LINE__, #condition);       \
-        exit(1);                                                                               \
-    } while (0)
 
 static void open_terminal(int ends[2]) {
     struct termios attributes;
@@ -40,20 +31,6 @@ static void start(curing_ring *ring, uint8_t opcode, int fd, const void *address
     results[user_data] = PENDING;
     curing_fill(curing_next_sqe(ring, 0), opcode, fd, (uint64_t)(uintptr_t)address, length,
                 opcode == CURING_OP_WRITE ? UINT64_MAX : 0, 0, user_data);
-}
-
-static void collect(curing_ring *ring, int64_t timeout) {
-    (void)curing_enter(ring, true, timeout);
-    for (; curing_available(ring); curing_consume(ring, 1)) {
-        const curing_cqe *completion = curing_completion(ring, 0);
-        results[completion->user_data] = completion->result;
-    }
-}
-
-// The result of this operation, which ends by itself.
-static int32_t await(curing_ring *ring, uint64_t user_data) {
-    while (results[user_data] == PENDING) collect(ring, -1);
-    return results[user_data];
 }
 
 // Writes until there is no room, and leaves a write that waits. Returns how much has been written.

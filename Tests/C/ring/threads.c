@@ -13,19 +13,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "kinds.h"
+#include "outcomes.h"
 
-enum { MOST = 40, SLOW = 12, LONGEST = 60, PENDING = INT32_MAX };
-
-static int32_t results[MOST];
-static enum kind kind;
-
-#define CHECK(condition)                                                                       \
-    do {                                                                                       \
-        if (condition) break;                                                                  \
-        fprintf(stderr, "%s, %s:%d: %s\n", names[kind], __func__, __LINE__, #condition);       \
-        exit(1);                                                                               \
-    } while (0)
+enum { MOST = MOST_OPERATIONS, SLOW = 12 };
 
 // MARK: A kernel that refuses
 
@@ -62,20 +52,6 @@ static void start_open(curing_ring *ring, const char *path, uint32_t flags, uint
 // An open that waits for the other end. With O_CREAT, because without it io_uring tries O_NONBLOCK first.
 static void start_slow(curing_ring *ring, const char *fifo, uint64_t user_data) {
     start_open(ring, fifo, O_RDONLY | O_CREAT, user_data);
-}
-
-static void collect(curing_ring *ring, int64_t timeout) {
-    (void)curing_enter(ring, timeout != 0, timeout);
-    for (; curing_available(ring); curing_consume(ring, 1)) {
-        const curing_cqe *completion = curing_completion(ring, 0);
-        results[completion->user_data] = completion->result;
-    }
-}
-
-// The result of this operation, which ends by itself.
-static int32_t await(curing_ring *ring, uint64_t user_data) {
-    while (results[user_data] == PENDING) collect(ring, -1);
-    return results[user_data];
 }
 
 static void expect_open(curing_ring *ring, uint64_t user_data) {
