@@ -78,6 +78,41 @@ import Testing
         expectClean(report)
     }
 
+    /// The waiter's time may be up at any moment, also when a thread has found that there is nothing to do.
+    @Test(arguments: [BlockingJob<Int>.Patience.waits, .abandons])
+    func `who waits for work gets what it came to, or leaves`(_ patience: BlockingJob<Int>.Patience) {
+        let report = Interleaver.everyOrder {
+            let job = blockingJob(patience)
+            return Interleaved([
+                { job.perform(); job.announce() },
+                {
+                    do {
+                        if try job.wait("wait", deadline: .sometime) != 7 { throw Wrong("another value") }
+                    } catch is CancellationError, is TimeoutError {}
+                },
+            ])
+        }
+        expectClean(report)
+    }
+
+    @Test func `who waits for work that somebody cancels gets what it came to, or hears of that`() {
+        let report = Interleaver.everyOrder(preemptions: 3) {
+            let job = blockingJob(.shares)
+            var heard = 0
+            return Interleaved([
+                { job.perform(); job.announce() },
+                { job.cancel() },
+                {
+                    do {
+                        if try job.wait("wait", deadline: .never) != 7 { throw Wrong("another value") }
+                        heard += 1
+                    } catch is CancellationError { heard += 1 }
+                },
+            ]) { heard == 1 && job.isFinished ? nil : "nothing was heard of the end" }
+        }
+        expectClean(report)
+    }
+
     @Test(
         .enabled(
             if: unsafe dlsym(nil, "__asan_init") == nil, "what the parent of a fork had is leaked on purpose"))
@@ -94,6 +129,12 @@ import Testing
         }
         expectClean(report)
     }
+}
+
+/// Work that comes to seven, for who has a thread for it.
+private func blockingJob(_ patience: BlockingJob<Int>.Patience) -> BlockingJob<Int> {
+    let crew = ThreadCrew(CrewTerms(name: "model", limit: 1, idleTime: .zero))
+    return BlockingJob(name: nil, patience, on: crew, ancestors: []) { 7 }
 }
 
 extension WaitQueue {

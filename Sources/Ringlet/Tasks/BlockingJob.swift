@@ -56,7 +56,7 @@ final class BlockingJob<Success>: TaskExecutor, @unchecked Sendable {
     }
 
     /// The task's body.
-    private func perform() {
+    func perform() {
         guard phase.begins() else { return }
         outcome = Result {
             try Lineage.$tickets.withValue([ticket] + ticket.ancestors) { [work] in
@@ -100,6 +100,7 @@ extension BlockingJob: CrewWork {
     }
 
     func announce() {
+        if phase.wasWithdrawn { return }
         end.complete(wasInVain ? .cancelled(.user) : Completion(0))
     }
 

@@ -30,6 +30,13 @@ struct WorkPhase: ~Copyable, Sendable {
     /// Takes back work that has not begun. False when it has.
     func isWithdrawn() -> Bool { moves(from: .waiting, to: .withdrawn) }
 
-    /// A waiter who was cancelled waits for the end of work that has begun. False when that is there.
-    func isInVain() -> Bool { moves(from: .running, to: .runningInVain) }
+    /// It was taken back, by whoever tells those who wait: it has no end of its own.
+    var wasWithdrawn: Bool { phase.load(ordering: .acquiring) == .withdrawn }
+
+    /// A waiter who was cancelled, perhaps again, waits for the end of work that has begun. False when that is there.
+    func isInVain() -> Bool {
+        let (isNew, old) = phase.compareExchange(
+            expected: .running, desired: .runningInVain, ordering: .acquiringAndReleasing)
+        return isNew || old == .runningInVain
+    }
 }

@@ -141,6 +141,23 @@ final class ThreadGate: Sendable {
         #expect(try await pool.run { 2 } == 2)
     }
 
+    @Test func `a fiber that is cut short again waits on for the end of the work`() async throws {
+        let pool = try ThreadPool(limit: 1)
+        let gate = ThreadGate()
+        try await Scheduler.run {
+            let waiting = Fiber { try pool.run { gate.pass() } }
+            try yieldUntil("the work blocks") { gate.arrived == 1 }
+            for _ in 0..<3 {
+                waiting.cancel()
+                waiting.interrupt(throwing: Failure(number: 6))
+                for _ in 0..<10 { try Fiber.yield() }
+                #expect(!waiting.isFinished)
+            }
+            gate.open()
+            #expect(throws: Failure(number: 6)) { try waiting.join() }
+        }
+    }
+
     @Test func `the error of work whose waiter was cancelled is not lost`() async throws {
         let pool = try ThreadPool(limit: 1)
         let gate = ThreadGate()
