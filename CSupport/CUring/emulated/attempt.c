@@ -97,13 +97,14 @@ static outcome attempt_by_kind(operation *operation) {
     if (S_ISFIFO(status.st_mode) && operation->sqe.opcode == CURING_OP_WRITE && whole > PIPE_BUF) {
         operation->sqe.length = PIPE_BUF;
     }
-    // A terminal that is ready has room for some of it. It takes that, and is ready again when there is more.
-    bool is_device_write = S_ISCHR(status.st_mode) && operation->sqe.opcode == CURING_OP_WRITE;
-    int flags = is_device_write ? emulated_begin_without_waiting(operation->sqe.fd) : 0;
+    // A terminal that is ready has room for some of it. It takes that, and is ready again when there is more. And what
+    // was there to read another process may have taken.
+    bool may_wait = S_ISCHR(status.st_mode) || S_ISFIFO(status.st_mode);
+    int flags = may_wait ? emulated_begin_without_waiting(operation->sqe.fd) : 0;
     int32_t moved = transfer(operation, 0);
-    if (is_device_write) emulated_end_without_waiting(operation->sqe.fd, flags);
+    if (may_wait) emulated_end_without_waiting(operation->sqe.fd, flags);
     operation->sqe.length = whole;
-    if (is_device_write && moved == -EAGAIN) return OUTCOME_WAIT;
+    if (may_wait && moved == -EAGAIN) return OUTCOME_WAIT;
     return transferred(operation, moved);
 }
 

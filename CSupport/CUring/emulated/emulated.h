@@ -112,6 +112,9 @@ struct engine {
     uint32_t on_threads;
     operation *free_operations;
 
+    // Events in a row of the wake's number that no thread had signalled.
+    uint8_t stray;
+
     // How many enters in a row were satisfied without a look at epoll.
     uint32_t unpolled;
 

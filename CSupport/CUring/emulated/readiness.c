@@ -63,6 +63,8 @@ int emulated_wait(engine *engine, operation *operation) {
     descriptor *known = emulated_make_descriptor(engine, fd);
     if (!known) return -ENOMEM;
     uint16_t interest = known->interest | operation->events;
+    // Others wait for a number that is thought to have changed: it may be their file still.
+    if (known->interest == 0) interest |= emulated_wanted_events(known);
     bool is_assumed = interest == known->interest && interest != 0;
     if (!is_assumed || !emulated_verify_later(engine, fd)) {
         int error = emulated_set_interest(engine, fd, interest);
@@ -220,6 +222,19 @@ static void collect_finished(engine *engine) {
     }
 }
 
+// The threads say that something has ended; or a file says so that had the number before, and that is still open under
+// another one, in a child before its exec for instance.
+static void wake_ready(engine *engine) {
+    eventfd_t ignored;
+    bool is_stray = eventfd_read(engine->wake, &ignored) < 0;
+    collect_finished(engine);
+    engine->stray = is_stray ? engine->stray + 1 : 0;
+    if (engine->stray == FRUITLESS_LIMIT) {
+        engine->stray = 0;
+        renew_set(engine);
+    }
+}
+
 // epoll_pwait2(2) arrived with Linux 5.11 and is not known to every sandbox.
 static int wait_for_events(engine *engine, struct epoll_event *events, int64_t timeout) {
     struct __kernel_timespec span = {.tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000};
@@ -248,9 +263,7 @@ int emulated_collect(engine *engine, int64_t timeout) {
     if (number < 0) return -errno;
     for (int i = 0; i < number; i++) {
         if (events[i].data.fd == engine->wake) {
-            eventfd_t ignored;
-            eventfd_read(engine->wake, &ignored);
-            collect_finished(engine);
+            wake_ready(engine);
         } else {
             descriptor_ready(engine, events[i].data.fd, (uint16_t)events[i].events);
         }

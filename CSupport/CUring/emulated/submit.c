@@ -128,6 +128,13 @@ void emulated_note_drained(descriptor *known, const operation *ended) {
     if (ended->events == POLLIN) known->is_drained = is_short;
 }
 
+// The result where there is neither a thread nor memory for it. A descriptor is closed here and now: nobody else would,
+// and it may be what there are too many of.
+static int32_t without_a_thread(const operation *operation, int32_t error) {
+    if (operation->sqe.opcode == CURING_OP_CLOSE) return close(operation->sqe.fd) < 0 ? -errno : 0;
+    return emulated_failure(operation, error);
+}
+
 void emulated_go_on(engine *engine, operation *operation, outcome outcome) {
     int error = 0;
     switch (outcome) {
@@ -146,13 +153,13 @@ void emulated_go_on(engine *engine, operation *operation, outcome outcome) {
         error = emulated_threads_run(engine, operation);
         break;
     }
-    if (error < 0) emulated_end(engine, operation, emulated_failure(operation, error));
+    if (error < 0) emulated_end(engine, operation, without_a_thread(operation, error));
 }
 
 static void wait_or_run(engine *engine, const operation *attempted, outcome outcome) {
     operation *kept = keep(engine, attempted);
     if (kept) emulated_go_on(engine, kept, outcome);
-    else emulated_post(engine, attempted->sqe.user_data, emulated_failure(attempted, -ENOMEM));
+    else emulated_post(engine, attempted->sqe.user_data, without_a_thread(attempted, -ENOMEM));
 }
 
 // A file's close may have to write out what it holds; a socket's does not wait.

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../include/curing_linux.h"
 #include "emulated.h"
@@ -152,11 +153,17 @@ void emulated_threads_release(void) {
     pthread_mutex_unlock(&pool.lock);
 }
 
-// The threads signal an eventfd, which the ring makes when it has its first use for them.
+// The threads signal an eventfd, which the ring makes when it has its first use for them. It does not block: not every
+// event of its number is its own.
 static int prepare_wake(engine *engine) {
     if (engine->wake >= 0) return 0;
-    int wake = curing_eventfd();
-    if (wake < 0) return wake;
+    int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake < 0) return -errno;
+    int owned = curing_own(wake);
+    if (owned < 0) {
+        close(wake);
+        return owned;
+    }
     struct epoll_event event = {.events = EPOLLIN, .data.fd = wake};
     if (epoll_ctl(engine->epoll, EPOLL_CTL_ADD, wake, &event) < 0) {
         int error = -errno;
@@ -174,7 +181,8 @@ int emulated_threads_run(engine *engine, operation *operation) {
     // Each that is idle takes one of those that are queued.
     bool is_stuck = pool.queued >= pool.idle && pool.threads >= USUAL_THREADS;
     if (pool.queued >= pool.idle && !is_stuck) error = start_thread();
-    // With a thread that serves others the work is done later.
+    // With a thread that serves others the work is done later; if that never ends, by one that can be had by then.
+    is_stuck |= error < 0;
     if (error == 0 || pool.threads > 0) {
         error = 0;
         move_to(operation, PLACE_QUEUED);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kinds.h"
@@ -104,6 +105,53 @@ static void a_file(enum kind kind) {
     close(file);
 }
 
+// The threads of the emulated ring report by an eventfd that gets the number. The file that had it before is open under
+// another one, and has something to say.
+static void the_eventfd_of_threads(enum kind kind) {
+    int pair[2];
+    curing_ring ring = make_knowing(kind, CURING_OP_RECV, pair, 1);
+    int copy = fcntl(pair[0], F_DUPFD_CLOEXEC, pair[1] + 10);
+    close(pair[0]);
+    provoke(pair[1], "abc");
+    strcpy(memory[1], "/dev/null");
+    // In the first rounds the ring hears of the file, and then it has a new set of what it listens to.
+    for (int round = 0; round < 200; round++) {
+        start(&ring, CURING_OP_OPENAT, AT_FDCWD, 0, 1);
+        int32_t opened = await(&ring, 1);
+        if (opened < 0) fail(kind, "open", opened);
+        close(opened);
+        (void)curing_enter(&ring, false, 0);
+    }
+    // Waiting is no work then.
+    clock_t before = clock();
+    (void)curing_enter(&ring, true, 300000000);
+    if (clock() - before > CLOCKS_PER_SEC / 20) fail(kind, "time of a wait", clock() - before);
+    curing_destroy(&ring);
+    close(copy);
+    close(pair[1]);
+}
+
+// What is said of a number may be meant for another one, so many further on. Who waits is still told.
+static void a_number_far_away(enum kind kind) {
+    int pair[2];
+    curing_ring ring = make(kind, CURING_OP_SEND);
+    make_pair(pair);
+    while (send(pair[0], memory[0], SIZE, MSG_DONTWAIT) > 0) continue;
+    start(&ring, CURING_OP_SEND, pair[0], 0, 1);
+    (void)curing_enter(&ring, true, 1000000);
+    curing_descriptor_changed(pair[0] + (1 << 14));
+    start(&ring, CURING_OP_RECV, pair[0], 0, 2);
+    (void)curing_enter(&ring, true, 1000000);
+    if (results[1] != PENDING || results[2] != PENDING) fail(kind, "no wait", results[1]);
+    while (recv(pair[1], memory[0], SIZE, MSG_DONTWAIT) > 0) continue;
+    int32_t sent = await(&ring, 1);
+    if (sent != SIZE) fail(kind, "sent after others", sent);
+    provoke(pair[1], "abc");
+    if (await(&ring, 2) != 3) fail(kind, "received after others", results[2]);
+    curing_destroy(&ring);
+    for (int i = 0; i < 2; i++) close(pair[i]);
+}
+
 int main(void) {
     // What hangs is ended by this.
     alarm(LONGEST);
@@ -113,6 +161,8 @@ int main(void) {
             another_socket(kind, CURING_OP_READ, rounds);
         }
         a_file(kind);
+        the_eventfd_of_threads(kind);
+        a_number_far_away(kind);
     }
     return failures > 0;
 }

@@ -1,5 +1,6 @@
-// A write to a terminal that nobody reads takes what there is room for, and the next one waits: on the emulated ring,
-// and where it emulates the write. The kernel's ring stays in such a write until it has written all (ringlet_write).
+// A write to a terminal that nobody reads takes what there is room for, and the next one waits; and a read takes what there
+// is: on the emulated ring, and where it emulates them. The kernel's ring stays in such a write until it has written all
+// (ringlet_write).
 
 #define _GNU_SOURCE
 
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "outcomes.h"
@@ -71,10 +73,36 @@ static void a_write_takes_what_there_is_room_for(void) {
     close(ends[0]);
 }
 
+// The terminal has been asked to wait for more, nearly half a minute, from the first byte on.
+static void a_read_takes_what_there_is(void) {
+    curing_ring ring = make(kind, CURING_OP_READ);
+    int ends[2];
+    open_terminal(ends);
+    struct termios attributes;
+    CHECK(tcgetattr(ends[1], &attributes) == 0);
+    attributes.c_cc[VMIN] = 10;
+    attributes.c_cc[VTIME] = 255;
+    CHECK(tcsetattr(ends[1], TCSANOW, &attributes) == 0);
+    static char taken[16];
+    start(&ring, CURING_OP_READ, ends[1], taken, sizeof taken, 0);
+    collect(&ring, 1000000);
+    CHECK(results[0] == PENDING && write(ends[0], "a", 1) == 1);
+    time_t before = time(NULL);
+    CHECK(await(&ring, 0) == 1 && taken[0] == 'a');
+    CHECK(time(NULL) - before < 10);
+    CHECK(!(fcntl(ends[1], F_GETFL) & O_NONBLOCK));
+    curing_destroy(&ring);
+    close(ends[1]);
+    close(ends[0]);
+}
+
 int main(void) {
     // What hangs is ended by this.
     alarm(LONGEST);
     memset(bytes, 'x', sizeof bytes);
-    for (kind = kind_from(EMULATED); kind < KINDS; kind = kind_from(kind + 1)) a_write_takes_what_there_is_room_for();
+    for (kind = kind_from(EMULATED); kind < KINDS; kind = kind_from(kind + 1)) {
+        a_write_takes_what_there_is_room_for();
+        a_read_takes_what_there_is();
+    }
     return 0;
 }

@@ -2,12 +2,15 @@
 
 #define _GNU_SOURCE
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -35,6 +38,16 @@ int epoll_ctl(int set, int operation, int fd, struct epoll_event *event) {
         return -1;
     }
     return (int)syscall(SYS_epoll_ctl, set, operation, fd, event);
+}
+
+static int refused_threads;
+
+// The library says how large a thread's stack is, and the next threads get none.
+int pthread_attr_setstacksize(pthread_attr_t *attributes, size_t size) {
+    int (*set)(pthread_attr_t *, size_t) = (int (*)(pthread_attr_t *, size_t))dlsym(RTLD_NEXT, __func__);
+    if (refused_threads == 0) return set(attributes, size);
+    refused_threads--;
+    return set(attributes, (size_t)1 << 46);
 }
 
 // MARK: Submissions
@@ -150,6 +163,31 @@ static void a_ring_that_threads_cannot_report_to_says_so(void) {
     curing_destroy(&ring);
 }
 
+// Nobody could close it later.
+static void a_file_is_closed_also_where_there_is_no_thread_for_it(void) {
+    int memory_file = memfd_create("threads", MFD_CLOEXEC);
+    curing_ring ring = make(EMULATED, CURING_OP_CLOSE);
+    refusals = 1;
+    start(&ring, CURING_OP_CLOSE, memory_file, NULL, 0, 0, 0);
+    CHECK(await(&ring, 0) == 0 && refusals == 0);
+    CHECK(fcntl(memory_file, F_GETFD) < 0 && errno == EBADF);
+    curing_destroy(&ring);
+}
+
+// The one thread there is is in a call that does not end. Before there are others.
+static void what_got_no_thread_gets_one_when_there_are_some(void) {
+    curing_ring ring = make(EMULATED, CURING_OP_OPENAT);
+    start_slow(&ring, fifos[0], 0);
+    collect(&ring, 0);
+    refused_threads = 1;
+    start_open(&ring, "/dev/null", O_RDONLY, 1);
+    expect_open(&ring, 1);
+    CHECK(refused_threads == 0 && results[0] == PENDING);
+    open_other_end(fifos[0]);
+    expect_open(&ring, 0);
+    curing_destroy(&ring);
+}
+
 // A file that is open under another number keeps its registration, and its events are nobody's: the set is made anew.
 // One in which threads cannot report is none.
 static void a_new_epoll_set_is_one_that_threads_report_to(void) {
@@ -181,6 +219,9 @@ int main(void) {
     // What hangs is ended by this.
     alarm(LONGEST);
     make_fifos();
+    kind = EMULATED;
+    what_got_no_thread_gets_one_when_there_are_some();
+    a_file_is_closed_also_where_there_is_no_thread_for_it();
     for (kind = kind_from(0); kind < KINDS; kind = kind_from(kind + 1)) {
         two_of_one_turn_have_a_thread_each();
         what_may_never_end_keeps_nothing_else_waiting();
