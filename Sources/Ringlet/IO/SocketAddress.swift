@@ -1,8 +1,12 @@
 /// An IPv4 or IPv6 address with a port.
+///
+/// An IPv6 address that holds on one link only (`fe80::1%eth0`) keeps the number of its interface, so that what a peer's
+/// address or a look-up says can be connected to.
 public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
     private enum Host: Hashable {
         case v4([UInt8])
-        case v6([UInt8])
+        /// With the number of the interface on whose link it holds; 0 where it holds everywhere.
+        case v6([UInt8], scope: UInt32)
     }
 
     private let host: Host
@@ -27,7 +31,7 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
 
     /// ::1.
     public static func loopbackV6(port: UInt16) -> SocketAddress {
-        SocketAddress(host: .v6([UInt8](repeating: 0, count: 15) + [1]), port: port)
+        SocketAddress(host: .v6([UInt8](repeating: 0, count: 15) + [1], scope: 0), port: port)
     }
 
     /// An IPv4 address in dotted form, "127.0.0.1"; nil when it is not one. As in inet_pton(3), no number has
@@ -46,9 +50,15 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
         switch host {
         case .v4(let bytes):
             "\(bytes.map(String.init).joined(separator: ".")):\(port)"
-        case .v6(let bytes):
-            "[\(stride(from: 0, to: 16, by: 2).map { String(UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]), radix: 16) }.joined(separator: ":"))]:\(port)"
+        case .v6(let bytes, let scope):
+            "[\(Self.groups(bytes))\(scope == 0 ? "" : "%\(scope)")]:\(port)"
         }
+    }
+
+    private static func groups(_ bytes: [UInt8]) -> String {
+        stride(from: 0, to: 16, by: 2)
+            .map { String(UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]), radix: 16) }
+            .joined(separator: ":")
     }
 
     // MARK: As the kernel wants it
@@ -72,16 +82,15 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
         switch host {
         case .v4(let bytes):
             return Self.encode(Self.familyV4) + portBytes + bytes + [UInt8](repeating: 0, count: 8)
-        case .v6(let bytes):
+        case .v6(let bytes, let scope):
             let flow = [UInt8](repeating: 0, count: 4)
-            let scope = flow
-            return Self.encode(Self.familyV6) + portBytes + flow + bytes + scope
+            return Self.encode(Self.familyV6) + portBytes + flow + bytes + Self.encode(scope)
         }
     }
 
-    private static func encode(_ family: UInt16) -> [UInt8] {
+    private static func encode<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
         // Both architectures of ours are little-endian.
-        [UInt8(family & 0xff), UInt8(family >> 8)]
+        (0..<Number.bitWidth / 8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
     }
 
     package func withPort(_ port: UInt16) -> SocketAddress { SocketAddress(host: host, port: port) }
@@ -93,7 +102,9 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
         case Self.familyV4:
             self.init(host: .v4([UInt8](bytes[4..<8])), port: port)
         case Self.familyV6 where bytes.count >= 24:
-            self.init(host: .v6([UInt8](bytes[8..<24])), port: port)
+            // The kernel also takes the older form, which ends before the scope (RFC 2133).
+            let scope = bytes.dropFirst(24).prefix(4).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+            self.init(host: .v6([UInt8](bytes[8..<24]), scope: bytes.count >= 28 ? scope : 0), port: port)
         default:
             return nil
         }

@@ -61,4 +61,16 @@ import Testing
         }
         #expect(read > 1000)
     }
+
+    @Test func `an address that holds on one link keeps its interface`() async throws {
+        let interface = unsafe if_nametoindex("lo")
+        let address = try #require(try await SocketAddress.resolve(host: "fe80::1%lo", port: 80).first)
+        #expect(address.description == "[fe80:0:0:0:0:0:0:1%\(interface)]:80")
+        #expect(address.encoded[24..<28] == [UInt8(interface), 0, 0, 0])
+        #expect(SocketAddress(encoded: address.encoded) == address)
+        let other = address.encoded.dropLast(4) + [UInt8(interface) + 1, 2, 3, 4]
+        #expect(SocketAddress(encoded: Array(other))?.description == "[fe80:0:0:0:0:0:0:1%67305986]:80")
+        let elsewhere = SocketAddress(encoded: Array(address.encoded.prefix(24)))
+        #expect(elsewhere != address && elsewhere?.description == "[fe80:0:0:0:0:0:0:1]:80")
+    }
 }
