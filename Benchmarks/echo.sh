@@ -4,7 +4,7 @@
 #   echo.sh [--rounds 5] [--seconds 0.8] [--connections 1,50,1000] [--sizes 64,1024,16384] [--quick]
 #
 # The servers: the floor on raw liburing, a second one on epoll, and Ringlet's echo with a fiber or
-# a task per connection, and with a fiber on the emulated ring, on one worker. How each figure is taken is
+# a task per connection, on io_uring and on the emulated ring, on one worker. How each figure is taken is
 # written in the scripts of Floor.
 # --quick measures all numbers of connections with 64 B only, and 16 KiB with 50 connections.
 set -euo pipefail
@@ -46,14 +46,16 @@ declare -A servers=(
     [epoll]="$build/echo_epoll --port PORT"
     [fibers]="$ringlet echo --port PORT --workers 1 --fibers"
     [tasks]="$ringlet echo --port PORT --workers 1 --tasks"
-    [emulated]="env RINGLET_KERNEL=emulated $ringlet echo --port PORT --workers 1 --fibers"
+    [emulated_fibers]="env RINGLET_KERNEL=emulated $ringlet echo --port PORT --workers 1 --fibers"
+    [emulated_tasks]="env RINGLET_KERNEL=emulated $ringlet echo --port PORT --workers 1 --tasks"
 )
 
 compare() {
     "$floor/compare.sh" --rounds "$rounds" --seconds "$seconds" \
         --connections "$1" --sizes "$2" --raw "$results/raw" \
         uring="${servers[uring]}" epoll="${servers[epoll]}" \
-        fibers="${servers[fibers]}" tasks="${servers[tasks]}" emulated="${servers[emulated]}"
+        fibers="${servers[fibers]}" tasks="${servers[tasks]}" \
+        emulated_fibers="${servers[emulated_fibers]}" emulated_tasks="${servers[emulated_tasks]}"
     cat "$results/raw" >>"$results/compare"
 }
 
