@@ -21,7 +21,7 @@ enum CrewRefusal {
     case closed
     /// The work was accepted, and then dropped by who closed the crew.
     case dropped
-    /// No thread could be started, and there is none.
+    /// No thread could be started, and there is none, or none that does not perhaps wait for the work.
     case noThread(Errno)
 }
 
@@ -60,14 +60,19 @@ final class CrewTicket: Sendable {
         return hasGrant.exchange(false, ordering: .relaxed)
     }
 
-    /// True when an ancestor that occupies a thread of `crew` entitles this to one that is not in the limit: the
-    /// ancestor may wait for it. Once per ancestor.
-    func takesGrant(of crew: ThreadCrew) -> Bool {
-        let ancestor = ancestors.first { ancestor in
-            ancestor.crew == ObjectIdentifier(crew) && ancestor.isRunning
-                && !ancestor.hasGrant.load(ordering: .relaxed)
-        }
+    /// The ancestor that occupies a thread of `crew` and so entitles this to one that is not in the limit: the ancestor
+    /// may wait for it. Once per ancestor.
+    func takeGrant(of crew: ThreadCrew) -> CrewTicket? {
+        let ancestor = ancestors.first { $0.occupies(crew) && !$0.hasGrant.load(ordering: .relaxed) }
         ancestor?.hasGrant.store(true, ordering: .relaxed)
-        return ancestor != nil
+        return ancestor
     }
+
+    /// The thread more did not come. False when the grant has ended with its reason.
+    func returnsGrant() -> Bool { hasGrant.exchange(false, ordering: .relaxed) }
+
+    /// An ancestor that may wait for this occupies a thread.
+    func hasAncestor(in crew: ThreadCrew) -> Bool { ancestors.contains { $0.occupies(crew) } }
+
+    private func occupies(_ crew: ThreadCrew) -> Bool { self.crew == ObjectIdentifier(crew) && isRunning }
 }

@@ -43,11 +43,16 @@ final class ThreadCrew: Sendable {
 
     private let state = PlainLock(State())
 
+    /// Starts a thread: returns 0 or an errno.
+    private let startThread: @Sendable (CrewThread) -> Int32
+
     /// Closed, and no thread is left.
     let ended = Occurrence("the threads of a pool to end", .thread)
 
-    init(_ terms: CrewTerms) {
+    /// - Parameter startThread: For tests, in which a thread does not start.
+    init(_ terms: CrewTerms, startThread: @escaping @Sendable (CrewThread) -> Int32 = { $0.start() }) {
         self.terms = terms
+        self.startThread = startThread
     }
 
     /// No thread is left: each holds the crew.
@@ -61,7 +66,7 @@ final class ThreadCrew: Sendable {
             case refuse
             case wait
             case wake(CrewThread)
-            case start(number: Int)
+            case start(number: Int, grant: CrewTicket?)
         }
         let decision: Decision = state.withLock { state in
             if terms.isClosed.load(ordering: .relaxed) { return .refuse }
@@ -69,19 +74,23 @@ final class ThreadCrew: Sendable {
                 state.serve(work)
                 return .wake(thread)
             }
-            if state.threads >= allowance(state), work.ticket.takesGrant(of: self) { state.grants += 1 }
+            var grant: CrewTicket?
+            if state.threads >= allowance(state) {
+                grant = work.ticket.takeGrant(of: self)
+                if grant != nil { state.grants += 1 }
+            }
             if state.threads >= allowance(state) {
                 state.waiting.append(work)
                 return .wait
             }
             state.serve(work)
-            return .start(number: state.newThread())
+            return .start(number: state.newThread(), grant: grant)
         }
         switch decision {
         case .refuse: work.refuse(.closed)
         case .wait: break
         case .wake(let thread): thread.wake(with: work)
-        case .start(let number): start(number, with: work)
+        case .start(let number, let grant): start(number, with: work, grant: grant)
         }
     }
 
@@ -89,18 +98,32 @@ final class ThreadCrew: Sendable {
         terms.limit.load(ordering: .relaxed) + state.grants
     }
 
-    private func start(_ number: Int, with work: any CrewWork) {
-        let error = CrewThread(of: self, name: "\(terms.name)-\(number)", work: work).start()
-        if error == 0 { return }
+    /// - Parameter grant: Whose account the thread is beyond the limit on.
+    /// - Returns: False when the thread could not be started.
+    @discardableResult
+    private func start(_ number: Int, with work: any CrewWork, grant: CrewTicket? = nil) -> Bool {
+        let error = startThread(CrewThread(of: self, name: "\(terms.name)-\(number)", work: work))
+        if error == 0 { return true }
         // The machine's limit instead of ours: the other threads do it. What they cannot do nobody can.
-        let refused: [any CrewWork] = state.withLock { state in
+        let (thread, refused): (CrewThread?, [any CrewWork]) = state.withLock { state in
             state.threads -= 1
             state.withdraw(work.ticket)
+            if let grant, grant.returnsGrant() { state.grants -= 1 }
+            // One has come to rest meanwhile, so nothing waits.
+            if let thread = state.idle.popLast() {
+                state.serve(work)
+                return (thread, [])
+            }
+            if state.threads == 0 { return (nil, [work] + state.waiting.takeAll()) }
+            // They may all be waiting for it.
+            if work.ticket.hasAncestor(in: self) { return (nil, [work]) }
             state.waiting.prepend(work)
-            return state.threads == 0 ? state.waiting.takeAll() : []
+            return (nil, [])
         }
+        thread?.wake(with: work)
         for work in refused { work.refuse(.noThread(Errno(rawValue: error))) }
         announceEndIfOver()
+        return false
     }
 
     // MARK: For the threads
@@ -161,7 +184,8 @@ final class ThreadCrew: Sendable {
             return dismissed
         }
         for thread in dismissed { thread.wake(with: nil) }
-        while let (number, work) = placeForWaiting() { start(number, with: work) }
+        // Until the machine's own limit.
+        while let (number, work) = placeForWaiting(), start(number, with: work) {}
         announceEndIfOver()
     }
 

@@ -8,7 +8,8 @@ public enum ThreadPoolError: Error, Hashable, Sendable, CustomStringConvertible 
     case invalidLimit(Int)
     /// Threads cannot stay for less than no time.
     case invalidIdleTime(Duration)
-    /// The pool has no thread, and the system starts none.
+    /// The system starts no thread, and the pool has none, or the work comes from work on its threads, which may all be
+    /// waiting for it.
     case noThread(Errno)
 
     public var description: String {
