@@ -35,6 +35,15 @@ public final class CancelScope: Sendable {
         var worker: Worker?
         /// Made with the first deadline.
         var alarm: Alarm?
+        /// How often the alarm was set.
+        var settings: UInt64 = 0
+    }
+
+    /// What the alarm is to be told.
+    private struct Setting {
+        let alarm: Alarm
+        let deadline: Deadline
+        let order: UInt64
     }
 
     private enum Cause: UInt8, AtomicRepresentable {
@@ -87,16 +96,16 @@ public final class CancelScope: Sendable {
     ///
     /// - Throws: ``CancelScopeError`` when nobody is in the scope, or it was cancelled already.
     public func reschedule(to deadline: Deadline) throws {
-        try state.withLock { state throws(CancelScopeError) in
+        let setting = try state.withLock { state throws(CancelScopeError) in
             switch state.phase {
             case .new: throw .notEntered
             case .ended: throw .hasEnded
             case .active: if isCancelled { throw .wasCancelled }
             }
             state.deadline = deadline
-            // Under the lock, so that of two calls the later one also sets the later alarm.
-            setAlarm(in: &state)
+            return nextSetting(in: &state)
         }
+        apply(setting)
         if deadline.hasPassed { cancel(because: .deadline) }
     }
 
@@ -115,22 +124,28 @@ public final class CancelScope: Sendable {
 
     /// Makes the scope active, once.
     func enter(_ target: Target, timerOf worker: Worker) throws {
-        let deadline = try state.withLock { state throws(CancelScopeError) in
+        let (deadline, setting) = try state.withLock { state throws(CancelScopeError) in
             guard case .new = state.phase else { throw .enteredTwice }
             state.phase = .active(target)
             state.worker = worker
-            if !state.deadline.hasPassed { setAlarm(in: &state) }
-            return state.deadline
+            return (state.deadline, state.deadline.hasPassed ? nil : nextSetting(in: &state))
         }
+        apply(setting)
         if deadline.hasPassed { cancel(because: .deadline) }
     }
 
-    private func setAlarm(in state: inout State) {
-        if let alarm = state.alarm { return alarm.set(at: state.deadline) }
-        guard state.deadline != .never, let worker = state.worker else { return }
-        let alarm = Alarm(on: worker) { [weak self] in self?.cancel(because: .deadline) }
-        alarm.set(at: state.deadline)
-        state.alarm = alarm
+    private func nextSetting(in state: inout State) -> Setting? {
+        if state.alarm == nil {
+            guard state.deadline != .never, let worker = state.worker else { return nil }
+            state.alarm = Alarm(on: worker) { [weak self] in self?.cancel(because: .deadline) }
+        }
+        state.settings += 1
+        return state.alarm.map { Setting(alarm: $0, deadline: state.deadline, order: state.settings) }
+    }
+
+    /// Not under the lock: where the worker has ended, this may be the thread on which the alarm rings.
+    private func apply(_ setting: Setting?) {
+        if let setting { setting.alarm.set(at: setting.deadline, order: setting.order) }
     }
 
     func leave() {

@@ -69,9 +69,10 @@ public final class CFiber: AnyFiber, @unchecked Sendable {
 
     // MARK: Running
 
-    /// Calls the function on the stack of `host`, unless it was cancelled before.
+    /// Calls the function on the stack of `host`, unless it was cancelled before, or a shutdown has cancelled the host that
+    /// was about to run it.
     func run(on stack: FiberRef, of host: CHost) {
-        if isCancelled {
+        if isCancelled || stack.isCancelled {
             end(with: CancellationError())
             return
         }

@@ -8,25 +8,31 @@ import Synchronization
 /// The handler writes to an eventfd and does nothing else; a thread that waits for it makes the dump. Both are of the
 /// process, and stay. A handler that was installed before is called as well.
 enum DumpSignal {
-    private static let installed = Mutex<Set<Int32>>([])
+    private struct State {
+        var signals: Set<Int32> = []
+        var hasThread = false
+    }
+
+    private static let installed = Mutex(State())
 
     /// From now on `signal` prints what `dump` returns on stderr. The first call decides which `dump` that is.
     static func install(_ signal: Int32, dump: @escaping @Sendable () -> String) throws(Errno) {
         let error: Int32 = installed.withLock { installed in
-            if installed.contains(signal) { return 0 }
+            if installed.signals.contains(signal) { return 0 }
             let descriptor = curing_dump_descriptor()
             if descriptor < 0 { return descriptor }
-            let error = curing_install_dump_signal(signal)
-            if error < 0 { return error }
-            if installed.isEmpty {
+            // First, so that a signal whose thread cannot be had does what it did before.
+            if !installed.hasThread {
                 do throws(Errno) {
                     try WorkerThread.start(named: "ringlet-dump") { serve(descriptor, dump) }
                 } catch {
                     return -error.rawValue
                 }
+                installed.hasThread = true
             }
-            installed.insert(signal)
-            return 0
+            let error = curing_install_dump_signal(signal)
+            if error == 0 { installed.signals.insert(signal) }
+            return error
         }
         if error < 0 { throw Errno(rawValue: -error) }
     }

@@ -5,6 +5,8 @@ final class Alarm: @unchecked Sendable {
 
     // The rest is the worker thread's.
     private var timer: (token: TimerToken, message: Runnable)?
+    /// Of the setting that counts. Once the worker has ended, an earlier one may ring all the same.
+    private var order: UInt64 = 0
     private var action: (@Sendable () -> Void)?
 
     /// - Parameters:
@@ -17,13 +19,17 @@ final class Alarm: @unchecked Sendable {
     }
 
     /// Sets the alarm, or moves it; ``Deadline/never`` only takes it back.
-    func set(at deadline: Deadline) {
+    ///
+    /// - Parameter order: Of several settings the one with the highest counts, whichever comes last.
+    func set(at deadline: Deadline, order: UInt64 = 1) {
         worker.perform { worker in
+            if order <= self.order { return }
+            self.order = order
             self.removeTimer(of: worker)
             if self.action == nil || deadline == .never { return }
             // By way of the worker again: once it has ended, another one keeps its timers.
             let message = Message.runnable(
-                { _ in self.worker.perform { _ in self.ring() } }, kind: .timedMessage)
+                { _ in self.worker.perform { _ in self.ring(order) } }, kind: .timedMessage)
             self.timer = (
                 worker.timers.insert(deadline: deadline.nanoseconds, payload: message.word, holds: self.holds), message
             )
@@ -37,7 +43,8 @@ final class Alarm: @unchecked Sendable {
         }
     }
 
-    private func ring() {
+    private func ring(_ order: UInt64) {
+        if order != self.order { return }
         timer = nil
         let action = self.action
         self.action = nil

@@ -134,6 +134,8 @@ extension Worker {
             var queue = RunQueue()
             _ = inbox.drain(into: &queue)
             while let runnable = queue.pop() { runStraggler(runnable) }
+            // What they have set here nobody would look at.
+            handOverTimers()
             stragglersAreTaken.store(false, ordering: .sequentiallyConsistent)
         }
     }

@@ -403,4 +403,37 @@ import Testing
         }
         await #expect(throws: TimeoutError.self) { try await task.value }
     }
+
+    @Test func `the deadline of a task can be moved once the scheduler that served it has ended`() async throws {
+        let entered = Counter()
+        // Swift's own, which the shutdown does not end.
+        let gates = (0..<2).map { _ in AsyncStream<Never>.makeStream() }
+        let (soon, never) = try await withScheduler { scheduler in
+            let soon = Task(executorPreference: scheduler.taskExecutor) {
+                try await withDeadline(.never) { scope in
+                    entered.add()
+                    for await _ in gates[0].stream {}
+                    try scope.reschedule(to: .after(.milliseconds(20)))
+                    try await Task.sleep(for: .seconds(1000))
+                }
+            }
+            let never = Task(executorPreference: scheduler.taskExecutor) {
+                try await withDeadline(.after(patience)) { scope in
+                    entered.add()
+                    for await _ in gates[1].stream {}
+                    try scope.reschedule(to: .after(.milliseconds(20)))
+                    let old = scope.deadline
+                    try scope.reschedule(to: .never)
+                    // In the order of the deadlines, on the worker that has the timers now.
+                    try await Scheduler.sleep(until: Deadline(nanoseconds: old.nanoseconds + 1_000_000))
+                    return scope.isCancelled
+                }
+            }
+            try await awaitUntil("both have entered") { entered.value == 2 }
+            return (soon, never)
+        }
+        for gate in gates { gate.continuation.finish() }
+        await #expect(throws: TimeoutError.self) { try await soon.value }
+        #expect(try await never.value == false)
+    }
 }

@@ -71,6 +71,24 @@ import Testing
         }
     }
 
+    @Test(
+        .enabled(if: !addressSanitizer, "AddressSanitizer has all of the address space for itself"),
+        .enabled(if: !threadSanitizer, "ThreadSanitizer ends the process where it gets no address space"))
+    func `a signal whose thread cannot be had does what it did before, and can be asked for again`() async {
+        await #expect(processExitsWith: .success) {
+            let scarcity = ThreadLimitTests.Scarcity.addressSpace
+            try scarcity.begin(room: 0)
+            let error = errorThrown { try DumpSignal.install(SIGUSR2) { "dumped" } } as? Errno
+            scarcity.end()
+            #expect(error == .resourceTemporarilyUnavailable)
+            // The default is a null pointer.
+            let before = signal(SIGUSR2, SIG_DFL)
+            #expect(before == nil)
+            try DumpSignal.install(SIGUSR2) { "dumped" }
+            raiseHere(SIGUSR2)
+        }
+    }
+
     @Test func `what is no signal, or cannot be handled, is refused`() {
         for signal: Int32 in [0, -1, 1000, SIGKILL] {
             var options = SchedulerOptions()

@@ -2,7 +2,7 @@ import Foundation
 import SystemPackage
 import Testing
 
-@testable import Ringlet
+@testable @_spi(C) import Ringlet
 
 @Suite(.timeLimit(ProcessInfo.processInfo.environment["RINGLET_SHUTDOWN_ROUNDS"] == nil ? .patient : .minutes(240)))
 struct ShutdownTests {
@@ -398,6 +398,45 @@ struct ShutdownTests {
         _ = try await onThread { scheduler.shutdown() }
         let value = try? await task.value
         #expect(value == nil || value == 5)
+    }
+
+    @Test func `a task sleeps also once its scheduler has ended`() async throws {
+        let scheduler = try Scheduler()
+        _ = try await onThread { scheduler.shutdown() }
+        let task = Task(executorPreference: scheduler.taskExecutor) {
+            for _ in 0..<3 { try await Task.sleep(for: .milliseconds(1)) }
+            return 5
+        }
+        #expect(try await withDeadline(.after(patience)) { _ in try await task.value } == 5)
+    }
+
+    /// Its host had been taken when the shutdown came.
+    @Test func `a function of C that has not begun is not called`() async throws {
+        let scheduler = try Scheduler()
+        let calls = Counter()
+        let address = unsafe UInt(bitPattern: Unmanaged.passUnretained(calls).toOpaque())
+        let makeTask: @Sendable () -> CFiber = {
+            unsafe CFiber(
+                { address in
+                    unsafe Unmanaged<Counter>.fromOpaque(address!).takeUnretainedValue().add()
+                    return 0
+                }, UnsafeMutableRawPointer(bitPattern: address), cleanup: nil, name: nil, worker: scheduler.workers[0])
+        }
+        let (first, second) = (makeTask(), makeTask())
+        CFiber.start(first)
+        let results = try await onThread { () -> [Int64] in
+            var results: [Int64] = [1, 1]
+            #expect(first.join(deadline: .after(patience), result: &results[0]) == 0)
+            scheduler.workers[0].perform { worker in
+                CFiber.start(second)
+                worker.beginShutdown(tasksUntil: .never)
+            }
+            #expect(second.join(deadline: .after(patience), result: &results[1]) == 0)
+            #expect(scheduler.shutdown() == ShutdownReport())
+            return results
+        }
+        #expect(results == [0, Int64(-Errno.canceled.rawValue)])
+        #expect(calls.value == 1)
     }
 
     @Test func `shutdown does not cut short an operation in a shielded part`() async throws {
