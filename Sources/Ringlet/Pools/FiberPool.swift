@@ -114,6 +114,15 @@ public final class FiberPool: Sendable {
         return fiber
     }
 
+    /// Waits for a place, for what the current code has computed. False when none is free and a fiber of the pool may wait
+    /// for the current code: then it is computed in that one's place.
+    func takePlace() throws -> Bool {
+        // Asked once: that fiber may end at any time.
+        if Membership.isIn(self) { return places.tryTake() }
+        try places.take("FiberPool.map", deadline: .never)
+        return true
+    }
+
     private func leaves(_ fiber: AnyFiber) {
         let emptied: Occurrence? = state.withLock { state in
             state.members[fiber.id] = nil

@@ -83,12 +83,10 @@ final class PoolFeed<Output: Sendable>: Sendable {
     private func feed(_ work: (@Sendable () throws -> Output)?, _ number: Int) throws -> Bool {
         guard let work else { return false }
         try credits?.take("FiberPool.map", deadline: .never)
-        if Membership.isIn(pool) && !pool.places.tryTake() {
-            // A fiber of the pool waits for this: it is done in its place.
+        guard try pool.takePlace() else {
             deliver(Result { try work() }, number)
             return true
         }
-        if !Membership.isIn(pool) { try pool.places.take("FiberPool.map", deadline: .never) }
         let fiber = pool.start(operation: work)
         let isStopped = state.withLock { state in
             state.running[fiber.id] = fiber
