@@ -25,6 +25,8 @@ final class AsyncGeneratorCore<Element: Sendable, Sent: Sendable, Return: Sendab
         let worker = CurrentThread.worker
         if let state = worker?.shared, state.generators.add(self) { home = state }
         return Task(name: name, executorPreference: worker) {
+            // Here, and not by who made the task: that would call what the body has cancelled under the lock.
+            if self.turn.withLock({ $0.isCancelled }) { CurrentThread.cancelTask() }
             let body = self.body!
             self.body = nil
             do {

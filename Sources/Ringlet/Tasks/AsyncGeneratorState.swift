@@ -85,26 +85,29 @@ class AsyncGeneratorState<Element: Sendable, Sent: Sendable>: @unchecked Sendabl
 
     // MARK: The side of those who ask
 
-    /// Gives the body what is delivered and waits for its next element. Cancels it when the caller is.
+    /// Gives the body what is delivered and waits for its next element. Cancels it when the caller is, unless it
+    /// refuses.
     final func step(_ delivery: GeneratorTurn.Delivery, _ value: Sent? = nil) async throws
         -> Element?
     {
-        try await withTaskCancellationHandler {
-            try await exchange(delivery, value)
+        let step = turn.withLock { $0.nextStep() }
+        return try await withTaskCancellationHandler {
+            try await exchange(delivery, value, as: step)
         } onCancel: {
-            turn.withLock { $0.cancel() }?.cancel()
+            turn.withLock { $0.cancel(step) }?.cancel()
         }
     }
 
-    final func exchange(_ delivery: GeneratorTurn.Delivery, _ value: Sent? = nil) async throws
+    final func exchange(_ delivery: GeneratorTurn.Delivery, _ value: Sent? = nil, as step: Int? = nil) async throws
         -> Element?
     {
         var refusal: (any Error)?
         var isOver = false
         await Resumption.wait { consumer in
-            switch turn.withLock({ $0.take(delivery, for: consumer, makeTask: makeTask) }) {
+            switch turn.withLock({ $0.take(delivery, for: consumer, as: step, makeTask: makeTask) }) {
             case .begun: break
-            case .resume(let body):
+            case .resume(let body, let task):
+                task?.cancel()
                 switch delivery {
                 case .error(let error): incoming = error
                 case .exit: incoming = GeneratorExit()

@@ -23,7 +23,12 @@ struct GeneratorTurn {
     /// Every yield throws the exit at once.
     private(set) var isClosing = false
     private var refusals = 0
-    private var isCancelled = false
+    /// The body's task is to begin cancelled.
+    private(set) var isCancelled = false
+    /// The numbers of the step that was made last, and of the one that was accepted last, if its caller's cancellation
+    /// is the body's.
+    private var lastStep = 0
+    private var acceptedStep: Int?
     /// The body's; from the first step to the end.
     private var task: Task<Void, Never>?
     /// What the body threw.
@@ -83,7 +88,8 @@ struct GeneratorTurn {
     enum Move {
         /// The body's task has been made.
         case begun
-        case resume(Resumption)
+        /// The caller has been cancelled: cancel the task first.
+        case resume(Resumption, cancelling: Task<Void, Never>?)
         /// The generator has ended.
         case over
         case refused(any Error)
@@ -91,9 +97,15 @@ struct GeneratorTurn {
         case discarded(any Error)
     }
 
-    /// Makes it the body's turn.
+    /// Numbers a step that passes its caller's cancellation on.
+    mutating func nextStep() -> Int {
+        lastStep += 1
+        return lastStep
+    }
+
+    /// Makes it the body's turn. In the task of the caller.
     mutating func take(
-        _ delivery: Delivery, for consumer: Resumption, makeTask: () -> Task<Void, Never>
+        _ delivery: Delivery, for consumer: Resumption, as step: Int? = nil, makeTask: () -> Task<Void, Never>
     ) -> Move {
         switch (side, delivery) {
         case (.running, _), (.offered, _), (.ending, _):
@@ -109,15 +121,19 @@ struct GeneratorTurn {
             failure = error
             return .discarded(error)
         case (.pending, .start), (.pending, .nothing):
-            side = .running(consumer)
-            let task = makeTask()
-            if isCancelled { task.cancel() }
-            self.task = task
+            if accept(step, of: consumer) { isCancelled = true }
+            task = makeTask()
             return .begun
         case (.suspended(let body), _):
-            side = .running(consumer)
-            return .resume(body)
+            return .resume(body, cancelling: accept(step, of: consumer) ? task : nil)
         }
+    }
+
+    /// From here on a cancellation finds the step; true when it came before.
+    private mutating func accept(_ step: Int?, of consumer: Resumption) -> Bool {
+        side = .running(consumer)
+        acceptedStep = step
+        return step != nil && Task.isCancelled
     }
 
     /// The element has been taken. Returns a body that is to be given the exit, because a shutdown came
@@ -128,7 +144,11 @@ struct GeneratorTurn {
         return isClosing ? body : nil
     }
 
-    /// Who waits for an element is cancelled. Returns the task to cancel.
+    /// Whose step this is has been cancelled. Returns the task to cancel: none for a step that was refused, or is not
+    /// accepted yet.
+    mutating func cancel(_ step: Int) -> Task<Void, Never>? { step == acceptedStep ? cancel() : nil }
+
+    /// Returns the task to cancel.
     mutating func cancel() -> Task<Void, Never>? {
         isCancelled = true
         return task
