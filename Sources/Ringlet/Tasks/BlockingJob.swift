@@ -89,8 +89,9 @@ final class BlockingJob<Success>: TaskExecutor, @unchecked Sendable {
     private func waiterLeaves() -> Bool {
         if patience == .shares { return true }
         task?.cancel()
-        if withdraw() { return true }
-        return patience == .abandons || !phase.isInVain()
+        if withdraw() || patience == .abandons { return true }
+        // Work that has ended is about to be announced, and its error must not be lost.
+        return !phase.isInVain() && phase.wasWithdrawn
     }
 }
 
@@ -169,7 +170,7 @@ extension BlockingJob: WaitSource {
     private func value(_ completion: Completion, _ deadline: Deadline) throws -> Success {
         if completion.result == 0 { return try unsafe outcome.unsafelyUnwrapped.get() }
         // An error that the work ended with is not lost in favour of one that says less.
-        if end.isComplete, wasInVain, case .failure(let error) = outcome { throw error }
+        if patience == .waits, end.isComplete, case .failure(let error) = outcome { throw error }
         throw completion.refusal(deadline)
     }
 }
