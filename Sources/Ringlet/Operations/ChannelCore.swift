@@ -232,10 +232,7 @@ final class ChannelCore: WaitSource, @unchecked Sendable {
     }
 
     /// A sender gives up, and its element is still in its room.
-    func discard(_ room: FilledRoom) {
-        unsafe type.destroy(room.place)
-        room.leave()
-    }
+    func discard(_ room: FilledRoom) { room.discard(type) }
 
     // MARK: Ends
 

@@ -18,6 +18,20 @@ struct FilledRoom: BitwiseCopyable {
         return element
     }
 
+    /// Ends the element, which may run code of the user that waits.
+    func discard(_ type: ElementType) {
+        if let node = unsafe holder, unsafe !node._withUnsafeGuaranteedRef({ $0.isKept }) {
+            unsafe type.destroy(place)
+            return leave()
+        }
+        // The next wait of the fiber, or of a task here, is in the same room.
+        let apart = UnsafeMutableRawPointer.allocate(byteCount: max(type.stride, 1), alignment: type.alignment)
+        unsafe type.move(apart, place)
+        leave()
+        unsafe type.destroy(apart)
+        unsafe apart.deallocate()
+    }
+
     @usableFromInline
     func leave() { unsafe holder?.release() }
 }
