@@ -172,7 +172,8 @@ public struct AsyncYielder<Element: Sendable, Sent: Sendable>: Sendable {
     /// Hands `element` to whoever asked for it, and waits to be asked again. Returns what is sent next.
     ///
     /// - Throws: What is thrown into the generator; when it is closed, ``GeneratorExit``, which ends the
-    ///   body: let it pass. ``GeneratorError/notRunning`` while nobody has asked for an element.
+    ///   body: let it pass. ``GeneratorError/notRunning`` while nobody has asked for an element, and in a task that the
+    ///   body leaves behind when it ends.
     @discardableResult
     public func callAsFunction(_ element: Element) async throws -> Sent {
         try await core.yield(element)

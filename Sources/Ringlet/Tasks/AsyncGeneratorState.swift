@@ -73,13 +73,18 @@ class AsyncGeneratorState<Element: Sendable, Sent: Sendable>: @unchecked Sendabl
 
     /// The body has ended.
     final func finish(_ failure: (any Error)?) {
-        let consumer = turn.withLock { $0.finish(failure) }
+        let (consumer, yield) = turn.withLock { $0.finish(failure) }
         leaveScheduler()
         if let consumer {
             outgoing = failure
             consumer.resume()
         } else if let failure, !(failure is GeneratorExit) {
             UnseenErrors.report(UnseenError(error: failure, origin: .generator, source: label))
+        }
+        if let yield {
+            // Nobody has a turn any more who would leave something else there.
+            incoming = GeneratorError.notRunning
+            yield.resume()
         }
     }
 

@@ -59,14 +59,17 @@ struct GeneratorTurn {
         return .lost
     }
 
-    /// The body has ended. Returns who waits for it.
-    mutating func finish(_ failure: (any Error)?) -> Resumption? {
+    /// The body has ended. Returns who waits for it, or a yield in which a task waits that the body has left behind.
+    mutating func finish(_ failure: (any Error)?) -> (consumer: Resumption?, yield: Resumption?) {
         task = nil
         self.failure = failure
         let before = side
         side = .ended
-        if case .running(let consumer) = before { return consumer }
-        return nil
+        return switch before {
+        case .running(let consumer): (consumer, nil)
+        case .suspended(let yield), .offered(let yield): (nil, yield)
+        case .pending, .ending, .ended: (nil, nil)
+        }
     }
 
     // MARK: The side of those who ask

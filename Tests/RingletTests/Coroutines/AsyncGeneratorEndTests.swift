@@ -1,3 +1,4 @@
+import RingletTesting
 import Testing
 
 @testable import Ringlet
@@ -33,6 +34,25 @@ import Testing
             return
         }
         #expect(turn.failure as? Failure == Failure(number: 18))
+    }
+
+    /// The body ends before the element is taken, or after, or before it is offered.
+    @Test func `a yield of a task that the body leaves behind is refused at the body's end`() async throws {
+        try await forEachSeed(1...100) { seed in
+            let (taken, errors) = (Promise<Void>(), Journal<String>())
+            let numbers = AsyncGenerator(of: Int.self) { yield in
+                _ = taskHere {
+                    do { try await yield(1) } catch { errors.note("\(error)") }
+                }
+                if seed % 2 == 0 { try await taken.value() } else { await Task.yield() }
+            }
+            let first = try await numbers.next()
+            #expect(first == 1 || first == nil && seed % 2 == 1)
+            try taken.succeed(())
+            try await awaitUntil("the yield ends") { errors.count == 1 }
+            #expect(errors.all == ["\(GeneratorError.notRunning)"])
+            #expect(try await numbers.next() == nil)
+        }
     }
 
     // MARK: Ends that nobody waits for
