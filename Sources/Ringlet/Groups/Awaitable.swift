@@ -31,7 +31,7 @@ public protocol Awaitable<Success>: AnyObject, Sendable {
     /// Has `body` called once, at the end; if that was already, soon.
     ///
     /// Calls come in the order in which they were asked for, on a worker, in no fiber: they must not wait. To do more,
-    /// start a fiber in one.
+    /// start a fiber in one. What a call brings to its end has its own calls made after that one.
     ///
     /// - Parameters:
     ///   - condition: Only for an end of this kind.
@@ -125,9 +125,10 @@ extension QueuedEnd {
         let keeper = Self.ownsEnd ? nil : self
         let node = WaitNode(callback: { [unowned self, keeper] _ in
             defer { withExtendedLifetime(keeper) {} }
-            // In the middle of a fiber, a task or a foreign thread it would be somebody else's stack.
-            if CurrentThread.worker != nil && !CurrentThread.isInTask {
-                call(condition, right, body)
+            // In the middle of a fiber, a task or a foreign thread it would be somebody else's stack. And a call inside
+            // another one, which has ended this, would be on top of a chain of any length.
+            if let worker = CurrentThread.worker, !worker.isInEndCall, !CurrentThread.isInTask {
+                call(condition, right, body, on: worker)
             } else {
                 callSoon(condition, right, body)
             }
@@ -139,10 +140,15 @@ extension QueuedEnd {
     private func callSoon(
         _ condition: EndCondition, _ right: CallOnce, _ body: @escaping @Sendable (Self) -> Void
     ) {
-        endWorker.enqueue(Message.runnable { [self] _ in call(condition, right, body) })
+        endWorker.enqueue(Message.runnable { [self] in call(condition, right, body, on: $0) })
     }
 
-    private func call(_ condition: EndCondition, _ right: CallOnce, _ body: @Sendable (Self) -> Void) {
-        if condition.holds(for: self) && right.take() { body(self) }
+    private func call(
+        _ condition: EndCondition, _ right: CallOnce, _ body: @Sendable (Self) -> Void, on worker: Worker
+    ) {
+        guard condition.holds(for: self) && right.take() else { return }
+        worker.isInEndCall = true
+        defer { worker.isInEndCall = false }
+        body(self)
     }
 }

@@ -38,6 +38,9 @@ struct WorkerState: ~Copyable {
     /// does.
     var isRunningOwnJob = false
 
+    /// While a call is made that was asked for with ``Awaitable/onEnd(_:_:)``.
+    var isInEndCall = false
+
     /// Operations that settle, in the order in which they were begun.
     var settling: [SettlingOperation] = []
 
@@ -142,6 +145,10 @@ extension Worker {
     @inline(__always) var isRunningOwnJob: Bool {
         get { state.value.isRunningOwnJob }
         set { state.value.isRunningOwnJob = newValue }
+    }
+    @inline(__always) var isInEndCall: Bool {
+        get { state.value.isInEndCall }
+        set { state.value.isInEndCall = newValue }
     }
     @inline(__always) var settling: [SettlingOperation] {
         _read { yield state.value.settling }

@@ -46,6 +46,39 @@ import Testing
         }
     }
 
+    @Test func `a call at an end is made after the one that brings that end about, not inside it`() async throws {
+        try await inEveryOrder {
+            let calls = Journal<String>()
+            let (first, second) = (Promise<Int>(), Promise<Int>())
+            first.onEnd { _ in
+                second.completeIfOpen(.success(2))
+                second.onEnd { _ in calls.note("c") }
+                calls.note("first")
+            }
+            second.onEnd { _ in calls.note("a") }
+            second.onEnd { _ in calls.note("b") }
+            // On the worker, in no fiber.
+            Fiber {}.onEnd { _ in first.completeIfOpen(.success(1)) }
+            try yieldUntil("called") { calls.count == 4 }
+            #expect(calls.all == ["first", "a", "b", "c"])
+        }
+    }
+
+    @Test func `a chain of promises may be of any length`() async {
+        await #expect(processExitsWith: .success) {
+            try await Scheduler.run {
+                let promises = (0..<200_000).map { _ in Promise<Int>() }
+                for index in 1..<promises.count {
+                    let next = promises[index]
+                    promises[index - 1].onEnd { _ in next.completeIfOpen(.success(index)) }
+                }
+                try promises[0].succeed(0)
+                let last = try promises[promises.count - 1].value()
+                precondition(last == promises.count - 1)
+            }
+        }
+    }
+
     @Test func `links of a promise that no worker completes are called as well`() async throws {
         let called = Flag()
         let promise = Promise<Void>()
