@@ -60,6 +60,12 @@ static void read_fiber(const cctx_worker *worker, cctx_sample *sample) {
         read_memory((uintptr_t)record.owner, &owner, sizeof owner) < sizeof owner) {
         return;
     }
+    // The fiber that has ended meanwhile may have left its memory to somebody else.
+    cctx_fiber *running_now = NULL;
+    void *owner_now = NULL;
+    read_memory((uintptr_t)&running->owner, &owner_now, sizeof owner_now);
+    read_memory((uintptr_t)&worker->host->running, &running_now, sizeof running_now);
+    if (running_now != running || owner_now != record.owner) return;
     sample->fiber = owner.id;
     sample->parent = owner.parent;
     sample->site = owner.site;

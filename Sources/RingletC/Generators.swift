@@ -13,6 +13,8 @@ private final class GeneratorObject {
     /// Nil while the last reference goes: the body may still yield then.
     private(set) var generator: Generator<Value, Value, Int64>?
     private(set) var yielder: Yielder<Value, Value>?
+    /// How many others delegate to this one.
+    fileprivate var delegations = 0
 
     init(_ function: ringlet_generator_function, _ user_data: Value, stackSize: Int) {
         unsafe generator = Generator(stackSize: stackSize) { [unowned self] yielder in
@@ -112,6 +114,7 @@ public func ringlet_generator_result(
     _ generator: OpaquePointer!, _ result: UnsafeMutablePointer<Int64>!
 ) -> Int32 {
     unsafe use(generator, result) { generator in
+        guard unsafe generator.isOnItsThread else { throw Status(code: -EPERM) }
         if let result = try unsafe generator.result { return result }
         // Closed before it could return something.
         if unsafe generator.isFinished { throw GeneratorError.closed }
@@ -125,7 +128,7 @@ public func ringlet_generator_release(_ generator: OpaquePointer!) -> Int32 {
     let object = unsafe object(pointer, as: GeneratorObject.self)
     guard let generator = unsafe object.generator else { return -EBUSY }
     guard unsafe generator.isOnItsThread else { return -EPERM }
-    if unsafe generator.isRunning { return -EBUSY }
+    if unsafe generator.isRunning || object.delegations > 0 { return -EBUSY }
     unsafe withExtendedLifetime(taken(pointer, as: GeneratorObject.self)) { $0.drop() }
     return 0
 }
@@ -154,12 +157,14 @@ public func ringlet_generator_yield(
 public func ringlet_generator_delegate(
     _ generator: OpaquePointer!, _ inner: OpaquePointer!, _ result: UnsafeMutablePointer<Int64>!
 ) -> Int32 {
-    guard let pointer = unsafe generator, let inner = unsafe inner,
-        let other = unsafe object(inner, as: GeneratorObject.self).generator
-    else { return -EINVAL }
-    guard let yielder = unsafe object(pointer, as: GeneratorObject.self).yielder,
+    guard let pointer = unsafe generator, let inner = unsafe inner else { return -EINVAL }
+    let object = unsafe object(inner, as: GeneratorObject.self)
+    guard let other = unsafe object.generator else { return -EINVAL }
+    guard let yielder = unsafe RingletC.object(pointer, as: GeneratorObject.self).yielder,
         unsafe yielder.isUsable
     else { return -EPERM }
+    object.delegations += 1
+    defer { object.delegations -= 1 }
     do {
         let value = try unsafe yielder.from(other)
         unsafe result?.pointee = value

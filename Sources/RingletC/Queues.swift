@@ -72,5 +72,6 @@ private func take(
 
 @c @implementation
 public func ringlet_queue_destroy(_ queue: OpaquePointer!) {
-    if let queue = unsafe queue { unsafe taken(queue, as: CQueue.self).close() }
+    // In the child of a fork a thread of the parent may have left it locked.
+    if let queue = unsafe queue, !CCurrent.isForked { unsafe taken(queue, as: CQueue.self).close() }
 }

@@ -1346,7 +1346,7 @@ int32_t ringlet_generator_close(ringlet_generator *generator, int64_t *result);
  * result   receives it.
  *
  * Returns: 1 with a result; 0 while the function has not returned; the thrown status, or -ECANCELED,
- * when it never was called and never will be; -EINVAL when generator is NULL.
+ * when it never was called and never will be; -EINVAL when generator is NULL; -EPERM on another thread.
  * Safety: owner-thread. Since 0.1.0.
  */
 int32_t ringlet_generator_result(ringlet_generator *generator, int64_t *result);
@@ -1356,7 +1356,8 @@ int32_t ringlet_generator_result(ringlet_generator *generator, int64_t *result);
  * function returns -ECANCELED, too; after a thousand the function is given up, which is said on
  * stderr, and its stack is lost. NULL is allowed and does nothing.
  *
- * Returns: 0; -EPERM, -EBUSY as ringlet_generator_next(), and nothing was freed.
+ * Returns: 0; -EPERM, -EBUSY as ringlet_generator_next(), and -EBUSY while another generator delegates to
+ * it; then nothing was freed.
  * Safety: owner-thread. Since 0.1.0.
  */
 int32_t ringlet_generator_release(ringlet_generator *generator);

@@ -14,7 +14,7 @@ extension CoroutineCore {
         let origin = Self.running(in: family)
         if origin?.isClosing != true, state == .pending {
             // Asked before this one ends, since a refusal changes nothing.
-            if let heir = parent?.core.nearestLiving(), heir !== origin { _ = try unsafe heir.readyRecord() }
+            try Self.requireTransfer(from: origin, to: parent?.core.nearestLiving())
             end(with: error)
             discard()
         }
@@ -33,10 +33,17 @@ extension CoroutineCore {
         let origin = running(in: family)
         if origin?.isClosing != true {
             // Nothing may fail between here and the switch.
-            if let target, target !== origin { _ = try unsafe target.readyRecord() }
+            try requireTransfer(from: origin, to: target)
             CoroutineThread.current.post(delivery)
         }
         return try unsafe transfer(to: target, family)
+    }
+
+    /// Throws what a switch would be refused with.
+    private static func requireTransfer(from origin: CoroutineCore?, to target: CoroutineCore?) throws {
+        if target === origin { return }
+        try origin?.requireMayLeave()
+        _ = try unsafe target?.readyRecord()
     }
 
     // MARK: After the body

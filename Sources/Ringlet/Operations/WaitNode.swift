@@ -100,7 +100,8 @@ final class WaitNode: @unchecked Sendable {
     /// Room for an element. It stays with the node, so that the next wait allocates none.
     @inline(__always)
     func makeRoom(size: Int, alignment: Int) -> UnsafeMutableRawPointer {
-        if roomSize >= size, let room = unsafe room { return unsafe room }
+        // Every room is aligned to a cache line.
+        if roomSize >= size && alignment <= 64, let room = unsafe room { return unsafe room }
         return unsafe allocateRoom(size: size, alignment: alignment)
     }
 

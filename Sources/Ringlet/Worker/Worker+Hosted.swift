@@ -6,6 +6,8 @@ extension Worker {
     /// - Returns: When the next turn is due, unless the ring's descriptor becomes readable before; 0 for at once, `.max`
     ///   for never.
     func hostedTurn(until deadline: UInt64) -> UInt64 {
+        meter.wakesUp()
+        defer { meter.fallsAsleep() }
         inbox.unpark()
         quiet.end()
         if nextTurn() == 0 || deadline <= LinuxThread.now() {
@@ -25,11 +27,13 @@ extension Worker {
         guard inbox.park() else { return }
         let limit = min(deadline, timers.nextDeadline())
         let now = LinuxThread.now()
+        meter.fallsAsleep()
         if limit > now {
             enter(wait: true, timeout: limit == .max ? -1 : Int64(clamping: limit &- now))
         } else {
             enter(wait: false, timeout: -1)
         }
+        meter.wakesUp()
         inbox.unpark()
     }
 

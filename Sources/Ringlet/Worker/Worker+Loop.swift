@@ -142,9 +142,9 @@ extension Worker {
         if isWatched && shared.idleness.becameQuiet(self) { return }
         let isStuck = shared.deadlocks?.look(at: self) ?? false
         if inbox.park() {
-            meter.turnPulse()
+            meter.fallsAsleep()
             enter(wait: true, timeout: timeout)
-            meter.turnPulse()
+            meter.wakesUp()
             inbox.unpark()
         }
         if isWatched { quiet.end() }

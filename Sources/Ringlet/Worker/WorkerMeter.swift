@@ -7,6 +7,8 @@ import Synchronization
 /// store for each figure and turn.
 final class WorkerMeter: Sendable {
     private let version = Atomic<UInt64>(0)
+    /// In the child of a fork the worker may have been left in the middle of writing.
+    private let forks = Fork.count
 
     private let turns = Atomic<UInt64>(0)
     private let fibersStarted = Atomic<UInt64>(0)
@@ -47,7 +49,7 @@ final class WorkerMeter: Sendable {
         ready.store(worker.ready.count, ordering: .relaxed)
         if counters.fiberChanges != 0 { showFibers(of: worker) }
         version.store(next &+ 1, ordering: .releasing)
-        pulse.store((pulse.load(ordering: .relaxed) | 1) &+ 1, ordering: .relaxed)
+        wakesUp()
     }
 
     /// Seldom enough to ask the pool.
@@ -61,19 +63,21 @@ final class WorkerMeter: Sendable {
         stacksInUse.store(statistics.inUse, ordering: .relaxed)
     }
 
-    /// Before the worker sleeps in the kernel, and after.
+    /// The worker is about to sleep in the kernel, or leaves its thread to a host.
     @inline(__always)
-    func turnPulse() {
-        pulse.store(pulse.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
-    }
+    func fallsAsleep() { pulse.store(pulse.load(ordering: .relaxed) | 1, ordering: .relaxed) }
+
+    @inline(__always)
+    func wakesUp() { pulse.store((pulse.load(ordering: .relaxed) | 1) &+ 1, ordering: .relaxed) }
 
     // MARK: Any thread
 
     /// The figures of one turn's end.
     func read() -> SchedulerCounters.Worker {
         while true {
+            let isLeft = forks != Fork.count
             let before = version.load(ordering: .acquiring)
-            if before & 1 == 1 { continue }
+            if before & 1 == 1 && !isLeft { continue }
             var worker = SchedulerCounters.Worker()
             worker.turns = turns.load(ordering: .relaxed)
             worker.fibersStarted = fibersStarted.load(ordering: .relaxed)
@@ -90,7 +94,7 @@ final class WorkerMeter: Sendable {
             worker.stacks = stacks.load(ordering: .relaxed)
             worker.stacksInUse = stacksInUse.load(ordering: .relaxed)
             atomicMemoryFence(ordering: .acquiring)
-            if version.load(ordering: .relaxed) == before { return worker }
+            if isLeft || version.load(ordering: .relaxed) == before { return worker }
         }
     }
 }

@@ -92,6 +92,7 @@ static void *use_elsewhere(void *generator)
     REQUIRE_EQUAL(ringlet_generator_next(generator, &value), -EPERM);
     REQUIRE_EQUAL(ringlet_generator_throw(generator, -EIO, &value), -EPERM);
     REQUIRE_EQUAL(ringlet_generator_close(generator, NULL), -EPERM);
+    REQUIRE_EQUAL(ringlet_generator_result(generator, NULL), -EPERM);
     REQUIRE_EQUAL(ringlet_generator_release(generator), -EPERM);
     REQUIRE_EQUAL(ringlet_generator_yield(generator, value, NULL), -EPERM);
     return NULL;
@@ -220,6 +221,7 @@ int main(void)
     REQUIRE_EQUAL(ringlet_generator_create(echo, as_pointer(3), 0, &inner), 0);
     REQUIRE_EQUAL(ringlet_generator_create(outer, inner, 0, &generator), 0);
     REQUIRE_EQUAL(ringlet_generator_next(generator, &value), 1);
+    REQUIRE_EQUAL(ringlet_generator_release(inner), -EBUSY);
     REQUIRE_EQUAL(ringlet_generator_send(generator, as_pointer(6), &value), 1);
     REQUIRE_EQUAL((intptr_t)value, 6);
     REQUIRE_EQUAL(ringlet_generator_throw(generator, -EIO, &value), 1);

@@ -71,6 +71,32 @@ import Testing
         }
     }
 
+    /// What a refused call would have sent is not left for the next one.
+    @Test(arguments: 0..<5) func `a throw that is refused inside a scope has thrown nothing`(scope: Int) async throws {
+        try await inEveryOrder {
+            let enter = Self.scopes[scope]
+            let refusal = CoroutineError.insideScope(coroutine: "coroutine 'it'")
+            let other = Coroutine<Int>(name: "other") { try Coroutine.switchToParent($0) + 1 }
+            let pending = Coroutine<Int>(name: "pending") { $0 + 2 }
+            let begun = try other.switch(1)
+            #expect(begun == 1)
+            let coroutine = Coroutine<Int>(name: "it") { first in
+                for target in [other, pending] {
+                    let refused = errorThrown { try enter { _ = try target.throw(Failure(number: 3)) } }
+                    #expect(Self.rootCause(refused) as? CoroutineError == refusal)
+                    #expect(!target.isFinished)
+                }
+                let refused = errorThrown { try enter { _ = try Coroutine<Int>.throwOutside(Failure(number: 4)) } }
+                #expect(Self.rootCause(refused) as? CoroutineError == refusal)
+                try pending.setParent(.current)
+                return try pending.switch(first)
+            }
+            let heir = try coroutine.switch(5)
+            let value = try other.switch(8)
+            #expect(heir == 7 && value == 9)
+        }
+    }
+
     @Test func `two generators whose scopes would end in the wrong order`() async throws {
         try await inEveryOrder {
             let bodies = (0..<2).map { number in

@@ -20,6 +20,25 @@ private func refusals(_ calls: [() throws -> Void]) -> Int32 {
 
 /// A child of a fork gets errors with a name, and its parent does not notice it.
 @Suite(.timeLimit(.patient)) struct ForkTests {
+    /// Whatever a worker of the parent was in the middle of.
+    @Test func `the parent's figures can be read in a child`() async {
+        await #expect(processExitsWith: .success) {
+            try await withScheduler { scheduler in
+                let stop = Flag()
+                let busy = scheduler.spawn { while !stop.isSet { try Fiber.yield() } }
+                try await onThread {
+                    for _ in 0..<300 {
+                        let status = inChild { scheduler.counters.liveFibers == 1 ? 0 : 1 }
+                        #expect(status == .exitCode(0))
+                        if status != .exitCode(0) { break }
+                    }
+                }
+                stop.set()
+                try await busy.join()
+            }
+        }
+    }
+
     @Test func `a child that a plain thread forks has no scheduler, old or new`() async throws {
         await #expect(processExitsWith: .success) {
             let scheduler = try Scheduler(SchedulerOptions(workers: 2))

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -43,9 +44,8 @@ private func withHost(
 @Suite struct GuestSchedulerTests {
     @Test func `the descriptor says when there is something to do, for whatever reason`() {
         withHost { host, scheduler in
-            try host.settle()
-            #expect(!host.guest.runOnce())
-            #expect(!host.isReadable())
+            // A close elsewhere in the process may ask any worker.
+            try blockUntil("nothing is ready") { !host.guest.runOnce() && !host.isReadable() }
 
             // Spawned by the host's code.
             let fiber = scheduler.spawn {
@@ -85,6 +85,31 @@ private func withHost(
         }
     }
 
+    /// A watchdog takes a worker for blocked whose pulse is even and stays.
+    @Test func `between two turns, and while it waits in one, its worker sleeps`() {
+        withHost { host, scheduler in
+            let meter = scheduler.workers[0].meter
+            let sleeps: @Sendable () -> Bool = { meter.pulse.load(ordering: .relaxed) & 1 == 1 }
+            #expect(sleeps())
+            let sleptInBody = Shared(true)
+            let body = scheduler.spawn { sleptInBody.value = sleeps() }
+            try host.run { body.isFinished }
+            #expect(!sleptInBody.value)
+            #expect(sleeps())
+            try host.settle()
+            // From a wait that another thread ends.
+            let sleptInWait = Flag()
+            let waker = startPlainThread {
+                while !sleeps() { sched_yield() }
+                sleptInWait.set()
+                scheduler.soon {}
+            }
+            host.guest.runOnce(deadline: .after(patience))
+            pthread_join(waker, nil)
+            #expect(sleptInWait.isSet)
+        }
+    }
+
     @Test func `tasks run on it, and wait`() {
         withHost { host, scheduler in
             let isHere = Shared(false)
@@ -102,10 +127,12 @@ private func withHost(
 
     @Test func `a host without descriptors waits in runOnce, no longer than it says`() {
         withHost { host, scheduler in
-            try host.settle()
-            let limit = Deadline.after(.milliseconds(5))
-            host.guest.runOnce(deadline: limit)
-            #expect(limit.hasPassed)
+            // A close elsewhere in the process may ask any worker.
+            try blockUntil("a call waits to its limit") {
+                let limit = Deadline.after(.milliseconds(5))
+                host.guest.runOnce(deadline: limit)
+                return limit.hasPassed
+            }
 
             let fiber = scheduler.spawn { try Fiber.sleep(for: .milliseconds(5)) }
             while !fiber.isFinished { host.guest.runOnce(deadline: .never) }

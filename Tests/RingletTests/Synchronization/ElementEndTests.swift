@@ -4,6 +4,14 @@ import Testing
 
 /// Elements that nobody takes, and whose end takes time.
 @Suite(.timeLimit(.patient)) struct ElementEndTests {
+    @Test func `an element that is aligned to a page finds such a room`() {
+        let node = WaitNode(callback: { _ in })
+        for alignment in [8, 64, 4096, 16, 1 << 16] {
+            let room = unsafe UInt(bitPattern: node.makeRoom(size: 128, alignment: alignment))
+            #expect(room % UInt(alignment) == 0)
+        }
+    }
+
     private struct Words: Sendable { var (one, two) = (1, 2) }
 
     private final class Sending: Sendable {
