@@ -6,7 +6,7 @@ import Testing
 @testable import RingletCommand
 
 /// What `ringlet stress` says when a balance is wrong.
-@Suite(.timeLimit(.minutes(2))) struct StressTests {
+@Suite(.timeLimit(.minutes(10))) struct StressTests {
     private static let watchdog = StressWatchdog()
 
     private static func round(_ number: UInt64, seed: UInt64, faultSeed: UInt64? = nil) -> StressRound {

@@ -10,10 +10,10 @@ struct ProcessFigures {
     /// Processes that this one has started and not reaped.
     let children: Int
 
-    /// The figures as soon as nothing in them is too much for `baseline`, or after two seconds. A worker's
+    /// The figures as soon as nothing in them is too much for `baseline`, or after ten seconds. A worker's
     /// last descriptor is closed by its thread, which may end a moment after the scheduler.
     static func settled(at baseline: ProcessFigures) -> ProcessFigures {
-        let limit = Deadline.after(.seconds(2))
+        let limit = Deadline.after(.seconds(10))
         while true {
             let figures = now
             if figures.excess(over: baseline).isEmpty || limit.hasPassed { return figures }

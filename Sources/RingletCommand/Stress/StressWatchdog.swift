@@ -5,7 +5,7 @@ import Synchronization
 /// Ends the process, with a dump of who waits on what, when a round does not end.
 final class StressWatchdog: Sendable {
     /// A round takes less than a second; a machine may be busy.
-    private static let patience = Duration.seconds(60)
+    private static let patience = Duration.seconds(180)
 
     private struct State {
         var scheduler: Scheduler?

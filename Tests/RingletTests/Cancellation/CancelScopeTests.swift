@@ -102,10 +102,10 @@ import Testing
             #expect(throws: CancelScopeError.hasEnded) { try scope.reschedule(to: .never) }
             #expect(throws: CancelScopeError.enteredTwice) { try scope.run { _ in } }
 
-            let moved = CancelScope(deadline: .after(.milliseconds(5)))
+            let moved = CancelScope(deadline: .after(.milliseconds(500)))
             #expect(try moved.run { scope in
                 try scope.reschedule(to: .never)
-                try Fiber.sleep(for: .milliseconds(20))
+                try Fiber.sleep(for: .milliseconds(600))
                 return 7
             } == 7)
             #expect(!moved.isCancelled)
@@ -246,10 +246,11 @@ import Testing
 
     @Test func `code awaited in place is cancelled with its scope, and with no other`() async throws {
         try await Scheduler.run {
-            let scope = CancelScope(deadline: .after(.milliseconds(5)))
-            let cut: Void? = try scope.run { _ in
+            let scope = CancelScope()
+            let cut: Void? = try scope.run { scope in
                 try Fiber.await {
                     #expect(!Task.isCancelled)
+                    try scope.reschedule(to: .after(.milliseconds(5)))
                     try await Task.sleep(for: .seconds(1000))
                 }
             }
@@ -421,7 +422,7 @@ import Testing
                 try await withDeadline(.after(patience)) { scope in
                     entered.add()
                     for await _ in gates[1].stream {}
-                    try scope.reschedule(to: .after(.milliseconds(20)))
+                    try scope.reschedule(to: .after(.milliseconds(500)))
                     let old = scope.deadline
                     try scope.reschedule(to: .never)
                     // In the order of the deadlines, on the worker that has the timers now.

@@ -117,10 +117,10 @@ import Testing
             #expect(throws: CancelScopeError.hasEnded) { try scope.reschedule(to: .never) }
             await #expect(throws: CancelScopeError.enteredTwice) { try await scope.run { _ in await Task.yield() } }
 
-            let moved = CancelScope(deadline: .after(.milliseconds(5)))
+            let moved = CancelScope(deadline: .after(.milliseconds(500)))
             let value = try await moved.run { scope in
                 try scope.reschedule(to: .never)
-                try await Scheduler.sleep(for: .milliseconds(20))
+                try await Scheduler.sleep(for: .milliseconds(600))
                 return 7
             }
             #expect(value == 7)

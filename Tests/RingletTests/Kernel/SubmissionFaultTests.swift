@@ -182,7 +182,7 @@ import Testing
             try yieldUntil("it reads") {
                 worker.operationsOfTheTest == 1 && worker.ring.pending == 0
             }
-            faulty.faults.add(.enterSubmitsOnly(0).at(times: 20))
+            faulty.faults.add(.enterSubmitsOnly(0).at(times: 100))
             // Twice what the queue holds, and the first of it never ends by itself.
             let readers = (0..<300).map { _ in
                 Fiber {
