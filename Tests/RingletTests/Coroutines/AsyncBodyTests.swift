@@ -10,7 +10,7 @@ private enum Request {
 }
 
 /// Fibers whose bodies await: tasks that a scheduler owns.
-@Suite(.timeLimit(.minutes(4))) struct AsyncBodyTests {
+@Suite(.timeLimit(.patient)) struct AsyncBodyTests {
     @Test func `a body that awaits has an outcome, for fibers and tasks`() async throws {
         try await inEveryOrder { () throws in
             let value = Fiber { () async throws -> Int in

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct AsyncGeneratorEndTests {
+@Suite(.timeLimit(.patient)) struct AsyncGeneratorEndTests {
     @Test func `the end of run brings to its end what is still held`() async throws {
         let lines = Journal<String>()
         let held = try await Scheduler.run(SchedulerOptions(cleanUpLimit: .seconds(600))) {

@@ -4,7 +4,7 @@ import Testing
 @testable import Ringlet
 
 /// Random coroutines, which switch to, throw at, close and adopt each other, come to what a model by rules says.
-@Suite(.timeLimit(.minutes(4))) struct CoroutineProgramTests {
+@Suite(.timeLimit(.patient)) struct CoroutineProgramTests {
     private static let rounds =
         ProcessInfo.processInfo.environment["RINGLET_PROGRAM_ROUNDS"].flatMap(Int.init) ?? 1000
 

@@ -5,7 +5,7 @@ import Testing
 
 /// Random bodies, which yield, delegate, drive others, fail, catch what ends them and are dropped anywhere, come to what
 /// a model without generators says.
-@Suite(.timeLimit(.minutes(4))) struct GeneratorProgramTests {
+@Suite(.timeLimit(.patient)) struct GeneratorProgramTests {
     private static let rounds =
         ProcessInfo.processInfo.environment["RINGLET_PROGRAM_ROUNDS"].flatMap(Int.init) ?? 1000
 

@@ -49,7 +49,7 @@ private struct Pair {
 }
 
 /// Descriptors that are not Ringlet's: calls when one is ready, and waits for it.
-@Suite(.timeLimit(.minutes(4))) struct ReadinessTests {
+@Suite(.timeLimit(.patient)) struct ReadinessTests {
     /// Something else becomes readable and is told of: what the kernel had to say before has been heard.
     private static func comeRound(_ scheduler: Scheduler) async throws {
         let other = try Pair()

@@ -4,7 +4,7 @@ import Testing
 @testable import Ringlet
 
 /// Many elements by the fibers of a pool (scenario 74).
-@Suite(.timeLimit(.minutes(4))) struct FiberPoolMapTests {
+@Suite(.timeLimit(.patient)) struct FiberPoolMapTests {
     @Test func `74 results come in order, or as they are completed`() async throws {
         try await inEveryOrder {
             let pool = try FiberPool(capacity: 3)

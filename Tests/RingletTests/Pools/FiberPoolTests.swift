@@ -4,7 +4,7 @@ import Testing
 @testable import Ringlet
 
 /// A bounded number of fibers (scenario 74).
-@Suite(.timeLimit(.minutes(4))) struct FiberPoolTests {
+@Suite(.timeLimit(.patient)) struct FiberPoolTests {
     /// How many are under way, and how many were at most.
     final class Load: Sendable {
         private let now = Counter()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct NameLookupTests {
+@Suite(.timeLimit(.patient)) struct NameLookupTests {
     private let local: Set<SocketAddress> = [.loopback(port: 80), .loopbackV6(port: 80)]
 
     @Test func `a name is looked up in a fiber, a task and a thread`() async throws {

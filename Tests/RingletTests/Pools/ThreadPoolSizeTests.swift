@@ -5,7 +5,7 @@ import Testing
 @testable import Ringlet
 
 /// How many threads a pool has, and how it ends.
-@Suite(.timeLimit(.minutes(4))) struct ThreadPoolSizeTests {
+@Suite(.timeLimit(.patient)) struct ThreadPoolSizeTests {
     // MARK: Growing and shrinking
 
     /// One whose idle threads stay, however long a test's next look takes.

@@ -30,7 +30,7 @@ final class ThreadGate: Sendable {
 }
 
 /// Work that blocks, waited for by fibers, tasks and plain threads (scenario 84, first half).
-@Suite(.timeLimit(.minutes(4))) struct ThreadPoolTests {
+@Suite(.timeLimit(.patient)) struct ThreadPoolTests {
     // MARK: Value, error, task-locals
 
     @Test func `84 in a fiber: value, error and task-locals cross, on another thread`() async throws {

@@ -4,7 +4,7 @@ import Testing
 @testable import Ringlet
 
 /// Scenario 32 of the table of features: SIGINT during a run that wants to end in order.
-@Suite(.timeLimit(.minutes(4))) struct RunInterruptTests {
+@Suite(.timeLimit(.patient)) struct RunInterruptTests {
     private static let options = SchedulerOptions(cancelsOnInterrupt: true)
 
     /// A shell in the background makes its children ignore it.

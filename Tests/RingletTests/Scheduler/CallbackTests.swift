@@ -5,7 +5,7 @@ import Testing
 @testable import Ringlet
 
 /// Calls made by the scheduler. Numbers of scenarios are those of the table of features.
-@Suite(.timeLimit(.minutes(4))) struct CallbackTests {
+@Suite(.timeLimit(.patient)) struct CallbackTests {
     private final class Thing: Sendable {}
 
     /// Far enough never to come in a test.

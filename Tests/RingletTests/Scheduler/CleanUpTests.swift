@@ -4,7 +4,7 @@ import Testing
 @testable import Ringlet
 
 /// What fibers do in their clean-up while the scheduler ends: they may await, and what tasks wait for ends after them.
-@Suite(.timeLimit(.minutes(4))) struct CleanUpTests {
+@Suite(.timeLimit(.patient)) struct CleanUpTests {
     @Test func `what a fiber awaits in a shielded clean-up goes on to its end`() async throws {
         let steps = Journal<String>()
         @Sendable func leave() throws {

@@ -3,7 +3,7 @@ import Testing
 @testable import Ringlet
 
 /// Waiting until nothing is left to do.
-@Suite(.timeLimit(.minutes(4))) struct IdleTests {
+@Suite(.timeLimit(.patient)) struct IdleTests {
     /// Waits as a fiber of the scheduler, as a task on it, as a task of another executor, and on a plain thread.
     enum Waiter: CaseIterable, Sendable {
         case fiber, task, foreignTask, thread

@@ -8,7 +8,7 @@ private enum Local {
 }
 
 /// The life of a scheduler around its main bodies. Numbers of scenarios are those of the table of features.
-@Suite(.timeLimit(.minutes(4))) struct SchedulerRunnerTests {
+@Suite(.timeLimit(.patient)) struct SchedulerRunnerTests {
     // MARK: Several runs
 
     @Test func `runs share one scheduler, in all four forms`() async throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import Ringlet
 
 /// Errors that nobody can catch: told once, and the scheduler goes on. Numbers of scenarios are those of the table of features.
-@Suite(.timeLimit(.minutes(4))) struct UnseenErrorTests {
+@Suite(.timeLimit(.patient)) struct UnseenErrorTests {
     private typealias Reports = Journal<UnseenError>
 
     /// Installs a handler that keeps what it is told.

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct ChannelTests {
+@Suite(.timeLimit(.patient)) struct ChannelTests {
     @Test func `a rendezvous interleaves its two sides (72)`() async throws {
         try await Scheduler.run {
             let events = Journal<String>()

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Ringlet
 
-@Suite(.timeLimit(.minutes(4))) struct ConditionTests {
+@Suite(.timeLimit(.patient)) struct ConditionTests {
     @Test(arguments: Colour.allCases)
     func `a notification of two wakes exactly two, which have the lock again (70)`(colour: Colour) async throws {
         try await withScheduler { scheduler in
@@ -150,7 +150,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(4))) struct BarrierTests {
+@Suite(.timeLimit(.patient)) struct BarrierTests {
     @Test(arguments: Colour.allCases)
     func `each party gets a place of its own, again and again`(colour: Colour) async throws {
         try await withScheduler(workers: 2) { scheduler in
@@ -215,7 +215,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(4))) struct CapacityLimiterTests {
+@Suite(.timeLimit(.patient)) struct CapacityLimiterTests {
     @Test(arguments: Colour.allCases)
     func `a larger capacity lets waiters go on, and the holders are listed`(colour: Colour) async throws {
         try await withScheduler { scheduler in
