@@ -97,10 +97,11 @@ private func withHost(
             #expect(!sleptInBody.value)
             #expect(sleeps())
             try host.settle()
-            // From a wait that another thread ends.
+            // In a wait that another thread ends: it has been awake since.
+            let between = meter.pulse.load(ordering: .relaxed)
             let sleptInWait = Flag()
             let waker = startPlainThread {
-                while !sleeps() { sched_yield() }
+                while !sleeps() || meter.pulse.load(ordering: .relaxed) == between { sched_yield() }
                 sleptInWait.set()
                 scheduler.soon {}
             }
